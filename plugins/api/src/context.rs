@@ -1,0 +1,84 @@
+//! What the plugins of one request tell each other and the engine.
+
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    sync::Arc,
+};
+
+use smallvec::SmallVec;
+
+use crate::{Consumer, Identity, Route, Service};
+
+/// The state of one request: its route, the verified caller, and a map from types to the facts that plugins leave.
+#[derive(Default)]
+pub struct Context {
+    request_id: Arc<str>,
+    route: Option<Arc<Route>>,
+    service: Option<Arc<Service>>,
+    identity: Option<Identity>,
+    facts: SmallVec<[(TypeId, Box<dyn Any + Send + Sync>); 2]>,
+}
+
+impl Context {
+    /// The context of a request that was routed.
+    pub fn new(request_id: Arc<str>, route: Option<Arc<Route>>, service: Option<Arc<Service>>) -> Self {
+        Self { request_id, route, service, identity: None, facts: SmallVec::new() }
+    }
+
+    /// The request's id: 32 hexadecimal digits, as in `X-Kong-Request-Id`.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The route that matched.
+    pub fn route(&self) -> Option<&Arc<Route>> {
+        self.route.as_ref()
+    }
+
+    /// The service of the route.
+    pub fn service(&self) -> Option<&Arc<Service>> {
+        self.service.as_ref()
+    }
+
+    /// The caller, once an authentication plugin has run.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// The consumer, authenticated or anonymous.
+    pub fn consumer(&self) -> Option<&Arc<Consumer>> {
+        self.identity.as_ref()?.consumer.as_ref()
+    }
+
+    /// Whether an earlier plugin verified a credential on this request.
+    pub fn is_authenticated(&self) -> bool {
+        self.identity.as_ref().is_some_and(Identity::is_authenticated)
+    }
+
+    /// Records who the caller is. Only for authentication plugins; the last one counts, as in Kong.
+    pub fn authenticate(&mut self, identity: Identity) {
+        self.identity = Some(identity);
+    }
+
+    /// Leaves a fact for later plugins, in place of an earlier one of the same type.
+    pub fn insert<T: Any + Send + Sync>(&mut self, fact: T) {
+        let id = TypeId::of::<T>();
+        match self.facts.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, slot)) => *slot = Box::new(fact),
+            None => self.facts.push((id, Box::new(fact))),
+        }
+    }
+
+    /// The fact of this type that an earlier plugin left.
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
+        let id = TypeId::of::<T>();
+        self.facts.iter().find(|(known, _)| *known == id)?.1.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("request_id", &self.request_id).field("identity", &self.identity).finish_non_exhaustive()
+    }
+}

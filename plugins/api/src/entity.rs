@@ -1,0 +1,116 @@
+//! Routes and services with Kong's field names: what a file declares, what a plugin may look at.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+/// `protocols` of routes and plugins, `protocol` of services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Protocol {
+    Http,
+    Https,
+    Grpc,
+    Grpcs,
+    Ws,
+    Wss,
+    Tcp,
+    Tls,
+    #[serde(rename = "tls_passthrough")]
+    TlsPassthrough,
+    Udp,
+}
+
+/// How the service's path and the request's are joined (Kong: `path_handling`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum PathHandling {
+    /// Joined with one slash.
+    #[default]
+    V0,
+    /// As `v0` under the `traditional_compatible` rules.
+    V1,
+}
+
+/// Header conditions of a route: name to accepted values (a value that begins with `~*` is a regular expression).
+pub type Headers = BTreeMap<String, Vec<String>>;
+
+/// A route, defaults filled in. Serialised, it has the shape of Kong's entity.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are Kong's")]
+pub struct Route {
+    pub id: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+    pub protocols: Vec<Protocol>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub methods: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Headers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snis: Option<Vec<String>>,
+    pub https_redirect_status_code: u16,
+    pub regex_priority: u64,
+    pub strip_path: bool,
+    pub path_handling: PathHandling,
+    pub preserve_host: bool,
+    pub request_buffering: bool,
+    pub response_buffering: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<i64>,
+}
+
+/// A service, defaults filled in. Serialised, it has the shape of Kong's entity.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are Kong's")]
+pub struct Service {
+    pub id: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+    pub protocol: Protocol,
+    pub host: String,
+    pub port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    pub retries: u32,
+    /// Milliseconds.
+    pub connect_timeout: u64,
+    /// Milliseconds.
+    pub write_timeout: u64,
+    /// Milliseconds.
+    pub read_timeout: u64,
+    pub enabled: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<i64>,
+}
+
+impl Protocol {
+    /// The name in a file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Grpc => "grpc",
+            Self::Grpcs => "grpcs",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::TlsPassthrough => "tls_passthrough",
+            Self::Udp => "udp",
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a compiled plugin does: the object-safe half of the contract.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora_http::{RequestHeader, ResponseHeader};
+
+use crate::{Context, Flow, PluginError, Request};
+
+/// One plugin in one place of the configuration, compiled and shared by all requests. Every method has a no-op default;
+/// the engine calls only those whose phase the plugin lists.
+#[async_trait]
+pub trait Handler: Send + Sync {
+    /// The request has been routed (Kong: `access`). Edits of the head go upstream.
+    ///
+    /// # Errors
+    /// When the plugin is broken; refusing the client is [`Flow::Respond`].
+    async fn on_request(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Flow, PluginError> {
+        let _ = (request, cx);
+        Ok(Flow::Continue)
+    }
+
+    /// The request as it will be sent upstream, once per attempt.
+    ///
+    /// # Errors
+    /// When the plugin is broken.
+    async fn on_upstream_request(&self, head: &mut RequestHeader, cx: &mut Context) -> Result<(), PluginError> {
+        let _ = (head, cx);
+        Ok(())
+    }
+
+    /// The response's head, of the upstream or of the gateway itself (Kong: `header_filter`).
+    ///
+    /// # Errors
+    /// When the plugin is broken.
+    async fn on_response(&self, head: &mut ResponseHeader, cx: &mut Context) -> Result<(), PluginError> {
+        let _ = (head, cx);
+        Ok(())
+    }
+
+    /// A part of the response's body (Kong: `body_filter`).
+    ///
+    /// # Errors
+    /// When the plugin is broken.
+    fn on_response_body(&self, body: &mut Option<Bytes>, end: bool, cx: &mut Context) -> Result<(), PluginError> {
+        let _ = (body, end, cx);
+        Ok(())
+    }
+
+    /// The request is over (Kong: `log`).
+    async fn on_log(&self, cx: &Context) {
+        let _ = cx;
+    }
+}

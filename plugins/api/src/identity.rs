@@ -1,0 +1,156 @@
+//! What an authentication plugin established about the caller. Tokens are signed from this and from nothing else.
+
+use std::{fmt, sync::Arc};
+
+use http::HeaderValue;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::Consumer;
+
+/// The caller, as verified on this request.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The plugin that verified it, for logs and metrics.
+    pub method: &'static str,
+    /// The consumer, if one is mapped.
+    pub consumer: Option<Arc<Consumer>>,
+    /// `X-Credential-Identifier` of the upstream request.
+    pub identifier: Option<HeaderValue>,
+    /// What was verified. Never a secret.
+    pub proof: Proof,
+}
+
+impl Identity {
+    /// The anonymous consumer: named by the configuration, proven by nothing.
+    pub fn anonymous(method: &'static str, consumer: Arc<Consumer>) -> Self {
+        Self { method, consumer: Some(consumer), identifier: None, proof: Proof::Anonymous }
+    }
+
+    /// Whether a credential was verified.
+    pub fn is_authenticated(&self) -> bool {
+        !matches!(self.proof, Proof::Anonymous)
+    }
+}
+
+/// The kind of credential that was verified, with what it says.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Proof {
+    /// Nothing was verified; the consumer is the configured `anonymous` one.
+    Anonymous,
+    /// A user name with its password.
+    Password {
+        /// The user name.
+        username: Arc<str>,
+    },
+    /// An API key.
+    Key {
+        /// The id of the credential, not the key.
+        credential_id: Arc<str>,
+    },
+    /// A token whose signature, or whose issuer's answer, was verified.
+    Token {
+        /// All of its claims.
+        claims: Arc<Claims>,
+    },
+    /// A client certificate whose chain was verified.
+    Certificate {
+        /// The subject DN in certificate order: `C=US, O=Kong Inc., CN=kong`.
+        subject: Arc<str>,
+    },
+    /// A method of a third party's plugin.
+    Other {
+        /// Who the caller is, in that method's terms.
+        subject: Arc<str>,
+    },
+}
+
+/// The claims of a token, each value as the JSON text it came in: numbers, nulls, empty arrays and any nesting survive.
+#[derive(Debug, Clone, Default)]
+pub struct Claims(Vec<(String, Box<RawValue>)>);
+
+/// A payload that is not a JSON object.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ClaimsError(#[from] serde_json::Error);
+
+impl Claims {
+    /// Reads a JSON object. Of a name that stands twice the last value counts, as in most parsers.
+    ///
+    /// # Errors
+    /// When `json` is not one object and nothing else.
+    pub fn parse(json: &[u8]) -> Result<Self, ClaimsError> {
+        Ok(serde_json::from_slice(json)?)
+    }
+
+    /// The JSON text of a claim.
+    pub fn get(&self, name: &str) -> Option<&RawValue> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
+    }
+
+    /// Names and JSON texts, in the token's order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), &**value))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Claims {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Claims;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Claims, A::Error> {
+                let mut claims: Vec<(String, Box<RawValue>)> = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    match claims.iter_mut().find(|(key, _)| *key == name) {
+                        Some((_, slot)) => *slot = value,
+                        None => claims.push((name, value)),
+                    }
+                }
+                Ok(Claims(claims))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_keep_what_a_parser_would_round() {
+        let claims = Claims::parse(br#"{"n":123456789012345678901234567890,"e":[],"o":{},"x":null,"f":1.10}"#)
+            .expect("an object");
+        let text = |name| claims.get(name).map(RawValue::get);
+        assert_eq!(text("n"), Some("123456789012345678901234567890"));
+        assert_eq!(text("f"), Some("1.10"));
+        assert_eq!((text("e"), text("o"), text("x")), (Some("[]"), Some("{}"), Some("null")));
+    }
+
+    #[test]
+    fn the_last_of_two_equal_names_counts() {
+        let claims = Claims::parse(br#"{"a":1,"a":2}"#).expect("an object");
+        assert_eq!(claims.get("a").map(RawValue::get), Some("2"));
+        assert_eq!(claims.iter().count(), 1);
+    }
+
+    #[test]
+    fn deep_nesting_does_not_end_the_process() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(Claims::parse(deep.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn anything_but_one_object_is_refused() {
+        for text in ["", "[]", "\"a\"", "{} x", "null", "{\"a\":}"] {
+            assert!(Claims::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

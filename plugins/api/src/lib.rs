@@ -1,0 +1,43 @@
+//! The contract between the Signet gateway and its plugins: everything that a plugin author needs, and nothing of the engine.
+//!
+//! Implement [`Plugin`] (what it is called, when it runs, how its configuration compiles) and [`Handler`] (what it does),
+//! then add the type to the gateway's [`Registry`].
+
+mod body;
+mod client;
+mod config;
+mod consumer;
+mod context;
+mod credential;
+mod entity;
+mod error;
+mod handler;
+mod identity;
+mod plugin;
+mod pool;
+mod registry;
+mod request;
+mod response;
+mod scope;
+
+pub use async_trait::async_trait;
+pub use body::{BodyError, BodySource, BufferedBody};
+pub use bytes::Bytes;
+pub use client::{Client, Scheme};
+pub use config::{RawConfig, decode};
+pub use consumer::{Consumer, Consumers};
+pub use context::Context;
+pub use credential::{CredentialKind, CredentialRecord, CredentialStore, CredentialStores, RawCredential};
+pub use entity::{Headers, PathHandling, Protocol, Route, Service};
+pub use error::{ConfigError, PluginError};
+pub use handler::Handler;
+pub use http;
+pub use http::{HeaderName, HeaderValue, Method, StatusCode};
+pub use identity::{Claims, ClaimsError, Identity, Proof};
+pub use pingora_http::{RequestHeader, ResponseHeader};
+pub use plugin::{Phase, Plugin};
+pub use pool::{Busy, Job, JobQueue, WorkPool};
+pub use registry::{Registration, Registry};
+pub use request::Request;
+pub use response::{Body, Flow, Response};
+pub use scope::Scope;

@@ -1,0 +1,96 @@
+//! The plugins of a gateway, as a value: no statics, no registration before `main`.
+
+use std::{fmt, sync::Arc};
+
+use crate::{ConfigError, CredentialKind, Handler, Phase, Plugin, RawConfig, Scope, decode};
+
+/// What the engine knows of a registered plugin.
+pub struct Registration {
+    /// [`Plugin::NAME`]
+    pub name: &'static str,
+    /// [`Plugin::PRIORITY`]
+    pub priority: u32,
+    /// [`Plugin::CREDENTIALS`]
+    pub credentials: &'static [CredentialKind],
+    /// [`Plugin::NEEDS_SERVICE`]
+    pub needs_service: bool,
+    /// [`Plugin::CONSUMER_SCOPE`]
+    pub consumer_scope: bool,
+    phases: u8,
+    compile: CompileFn,
+}
+
+type CompileFn = fn(RawConfig, &Scope<'_>) -> Result<Arc<dyn Handler>, Vec<ConfigError>>;
+
+impl Registration {
+    fn of<P: Plugin>() -> Self {
+        Self {
+            name: P::NAME,
+            priority: P::PRIORITY,
+            credentials: P::CREDENTIALS,
+            needs_service: P::NEEDS_SERVICE,
+            consumer_scope: P::CONSUMER_SCOPE,
+            phases: P::PHASES.iter().fold(0, |all, phase| all | *phase as u8),
+            compile: |raw, scope| {
+                let config = decode(raw, P::AT_DEFAULT)?;
+                let handler = P::compile(config, scope).map_err(|error| vec![error])?;
+                Ok(Arc::new(handler))
+            },
+        }
+    }
+
+    /// Whether the engine calls it in `phase`.
+    pub fn runs_in(&self, phase: Phase) -> bool {
+        self.phases & phase as u8 != 0
+    }
+
+    /// Decodes and compiles one configuration.
+    ///
+    /// # Errors
+    /// Every mistake of the configuration.
+    pub fn compile(&self, raw: RawConfig, scope: &Scope<'_>) -> Result<Arc<dyn Handler>, Vec<ConfigError>> {
+        (self.compile)(raw, scope)
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").field("name", &self.name).field("priority", &self.priority).finish_non_exhaustive()
+    }
+}
+
+/// The plugins that a gateway knows, in the order in which they run.
+#[derive(Debug, Default)]
+pub struct Registry(Vec<Registration>);
+
+impl Registry {
+    /// A registry without plugins.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a plugin.
+    ///
+    /// # Panics
+    /// When its name or priority is taken: a mistake of the build, found when the program starts.
+    #[must_use]
+    #[expect(clippy::panic, reason = "a mistake of the build, found at start and not by a request")]
+    pub fn with<P: Plugin>(mut self) -> Self {
+        if let Some(other) = self.0.iter().find(|other| other.name == P::NAME || other.priority == P::PRIORITY) {
+            panic!("plugin {} (priority {}) collides with {} ({})", P::NAME, P::PRIORITY, other.name, other.priority);
+        }
+        self.0.push(Registration::of::<P>());
+        self.0.sort_by_key(|registration| std::cmp::Reverse(registration.priority));
+        self
+    }
+
+    /// By name.
+    pub fn get(&self, name: &str) -> Option<&Registration> {
+        self.0.iter().find(|registration| registration.name == name)
+    }
+
+    /// All, highest priority first.
+    pub fn iter(&self) -> impl Iterator<Item = &Registration> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,142 @@
+//! The request as a plugin sees it: editable, not answerable, and constructible in a test without a socket.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Uri, uri::PathAndQuery};
+use pingora_http::RequestHeader;
+
+use crate::{BodyError, BodySource, Client, PluginError};
+
+/// A view of the current request.
+pub struct Request<'a> {
+    head: &'a mut RequestHeader,
+    client: &'a Client,
+    body: &'a mut dyn BodySource,
+}
+
+impl<'a> Request<'a> {
+    /// Made by the engine, and by tests.
+    pub fn new(head: &'a mut RequestHeader, client: &'a Client, body: &'a mut dyn BodySource) -> Self {
+        Self { head, client, body }
+    }
+
+    /// Method, URI and headers.
+    pub fn head(&self) -> &RequestHeader {
+        self.head
+    }
+
+    /// The same, to edit what goes upstream.
+    pub fn head_mut(&mut self) -> &mut RequestHeader {
+        self.head
+    }
+
+    /// The client's address, scheme and listener.
+    pub fn client(&self) -> &Client {
+        self.client
+    }
+
+    /// The request's method.
+    pub fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// The path as the client sent it, without the query.
+    pub fn path(&self) -> &str {
+        self.head.uri.path()
+    }
+
+    /// The first value of a header.
+    pub fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.head.headers.get(name)
+    }
+
+    /// The `Host` header of HTTP/1, or the authority of HTTP/2, with a port if the client sent one.
+    pub fn host(&self) -> Option<&str> {
+        match self.head.uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => self.head.headers.get(http::header::HOST)?.to_str().ok(),
+        }
+    }
+
+    /// The first value of a query parameter, decoded.
+    pub fn query_value(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// All query parameters, decoded, in order.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        form_urlencoded::parse(self.head.uri.query().unwrap_or("").as_bytes())
+    }
+
+    /// Removes every query parameter of this name; the others keep the bytes that the client sent.
+    ///
+    /// # Errors
+    /// When the rest is not a URI, which cannot come from removing whole parameters.
+    pub fn remove_query(&mut self, name: &str) -> Result<(), PluginError> {
+        let Some(query) = self.head.uri.query() else { return Ok(()) };
+        let is_named = |pair: &&str| {
+            form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(key, _)| key == name)
+        };
+        let rest: Vec<&str> = query.split('&').filter(|pair| !is_named(pair)).collect();
+        let path_and_query =
+            if rest.is_empty() { self.path().to_owned() } else { format!("{}?{}", self.path(), rest.join("&")) };
+        let mut parts = self.head.uri.clone().into_parts();
+        parts.path_and_query = Some(
+            PathAndQuery::try_from(path_and_query)
+                .map_err(|error| PluginError::with_source("the query cannot be edited", error))?,
+        );
+        let uri = Uri::from_parts(parts)
+            .map_err(|error| PluginError::with_source("the query cannot be edited", error))?;
+        self.head.set_uri(uri);
+        Ok(())
+    }
+
+    /// The whole body, if it has at most `max` bytes. Asking for it makes the engine hold it; all other bodies stream.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] past `max` or 64 KiB, [`BodyError::Broken`] when the client fails.
+    pub async fn body(&mut self, max: usize) -> Result<Bytes, BodyError> {
+        self.body.read(max).await
+    }
+
+    /// Sends `body` upstream in place of the client's.
+    pub fn set_body(&mut self, body: Bytes) {
+        self.body.replace(body);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::{BufferedBody, Scheme};
+
+    fn with_request(uri: &str, test: impl FnOnce(&mut Request<'_>)) {
+        let mut head = RequestHeader::build("GET", uri.as_bytes(), None).expect("a head");
+        let client = Client { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), scheme: Scheme::Http, port: 8000 };
+        let mut body = BufferedBody::default();
+        test(&mut Request::new(&mut head, &client, &mut body));
+    }
+
+    #[test]
+    fn query_values_are_decoded() {
+        with_request("/p?a=1&k=x%20y+z&k=2", |request| {
+            assert_eq!(request.query_value("k").as_deref(), Some("x y z"));
+            assert_eq!(request.query_value("none"), None);
+        });
+    }
+
+    #[test]
+    fn removing_a_parameter_keeps_the_bytes_of_the_others() {
+        with_request("/p?a=%2f&k=1&b=x+y&k=2", |request| {
+            request.remove_query("k").expect("removed");
+            assert_eq!(request.head().uri.to_string(), "/p?a=%2f&b=x+y");
+        });
+        with_request("/p?%6b=1", |request| {
+            request.remove_query("k").expect("removed");
+            assert_eq!(request.head().uri.to_string(), "/p");
+        });
+    }
+}
