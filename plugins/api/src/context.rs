@@ -6,14 +6,48 @@ use std::{
     sync::Arc,
 };
 
+use http::HeaderValue;
 use smallvec::SmallVec;
 
 use crate::{Consumer, Identity, Route, Service};
 
+/// The id of a request, 32 hexadecimal digits, kept as the header value of `X-Kong-Request-Id`: cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// Takes a value that the engine made.
+    pub fn new(value: HeaderValue) -> Self {
+        Self(value)
+    }
+
+    /// As a header value.
+    pub fn as_header(&self) -> &HeaderValue {
+        &self.0
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or("")
+    }
+}
+
+impl Default for RequestId {
+    fn default() -> Self {
+        Self(HeaderValue::from_static(""))
+    }
+}
+
+impl From<&'static str> for RequestId {
+    fn from(id: &'static str) -> Self {
+        Self(HeaderValue::from_static(id))
+    }
+}
+
 /// The state of one request: its route, the verified caller, and a map from types to the facts that plugins leave.
 #[derive(Default)]
 pub struct Context {
-    request_id: Arc<str>,
+    request_id: RequestId,
     route: Option<Arc<Route>>,
     service: Option<Arc<Service>>,
     identity: Option<Identity>,
@@ -22,12 +56,12 @@ pub struct Context {
 
 impl Context {
     /// The context of a request that was routed.
-    pub fn new(request_id: Arc<str>, route: Option<Arc<Route>>, service: Option<Arc<Service>>) -> Self {
+    pub fn new(request_id: RequestId, route: Option<Arc<Route>>, service: Option<Arc<Service>>) -> Self {
         Self { request_id, route, service, identity: None, facts: SmallVec::new() }
     }
 
-    /// The request's id: 32 hexadecimal digits, as in `X-Kong-Request-Id`.
-    pub fn request_id(&self) -> &str {
+    /// The request's id.
+    pub fn request_id(&self) -> &RequestId {
         &self.request_id
     }
 

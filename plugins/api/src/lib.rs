@@ -26,7 +26,7 @@ pub use bytes::Bytes;
 pub use client::{Client, Scheme};
 pub use config::{RawConfig, decode};
 pub use consumer::{Consumer, Consumers};
-pub use context::Context;
+pub use context::{Context, RequestId};
 pub use credential::{CredentialKind, CredentialRecord, CredentialStore, CredentialStores, RawCredential};
 pub use entity::{Headers, PathHandling, Protocol, Route, Service};
 pub use error::{ConfigError, PluginError};
