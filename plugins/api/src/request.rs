@@ -10,25 +10,48 @@ use crate::{BodyError, BodySource, Client, PluginError};
 
 /// A view of the current request.
 pub struct Request<'a> {
-    head: &'a mut RequestHeader,
+    source: Source<'a>,
     client: &'a Client,
-    body: &'a mut dyn BodySource,
+}
+
+/// Where the engine keeps a request: head and body in one place.
+pub trait RequestSource: BodySource {
+    /// Method, URI and headers.
+    fn head(&self) -> &RequestHeader;
+    /// The same, to edit.
+    fn head_mut(&mut self) -> &mut RequestHeader;
+}
+
+enum Source<'a> {
+    Parts { head: &'a mut RequestHeader, body: &'a mut dyn BodySource },
+    Engine(&'a mut dyn RequestSource),
 }
 
 impl<'a> Request<'a> {
-    /// Made by the engine, and by tests.
+    /// A request from its parts: for tests.
     pub fn new(head: &'a mut RequestHeader, client: &'a Client, body: &'a mut dyn BodySource) -> Self {
-        Self { head, client, body }
+        Self { source: Source::Parts { head, body }, client }
+    }
+
+    /// The engine's view of a connection.
+    pub fn of(source: &'a mut dyn RequestSource, client: &'a Client) -> Self {
+        Self { source: Source::Engine(source), client }
     }
 
     /// Method, URI and headers.
     pub fn head(&self) -> &RequestHeader {
-        self.head
+        match &self.source {
+            Source::Parts { head, .. } => head,
+            Source::Engine(source) => source.head(),
+        }
     }
 
     /// The same, to edit what goes upstream.
     pub fn head_mut(&mut self) -> &mut RequestHeader {
-        self.head
+        match &mut self.source {
+            Source::Parts { head, .. } => head,
+            Source::Engine(source) => source.head_mut(),
+        }
     }
 
     /// The client's address, scheme and listener.
@@ -38,24 +61,24 @@ impl<'a> Request<'a> {
 
     /// The request's method.
     pub fn method(&self) -> &Method {
-        &self.head.method
+        &self.head().method
     }
 
     /// The path as the client sent it, without the query.
     pub fn path(&self) -> &str {
-        self.head.uri.path()
+        self.head().uri.path()
     }
 
     /// The first value of a header.
     pub fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
-        self.head.headers.get(name)
+        self.head().headers.get(name)
     }
 
     /// The `Host` header of HTTP/1, or the authority of HTTP/2, with a port if the client sent one.
     pub fn host(&self) -> Option<&str> {
-        match self.head.uri.authority() {
+        match self.head().uri.authority() {
             Some(authority) => Some(authority.as_str()),
-            None => self.head.headers.get(http::header::HOST)?.to_str().ok(),
+            None => self.head().headers.get(http::header::HOST)?.to_str().ok(),
         }
     }
 
@@ -66,7 +89,7 @@ impl<'a> Request<'a> {
 
     /// All query parameters, decoded, in order.
     pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        form_urlencoded::parse(self.head.uri.query().unwrap_or("").as_bytes())
+        form_urlencoded::parse(self.head().uri.query().unwrap_or("").as_bytes())
     }
 
     /// Removes every query parameter of this name; the others keep the bytes that the client sent.
@@ -74,21 +97,21 @@ impl<'a> Request<'a> {
     /// # Errors
     /// When the rest is not a URI, which cannot come from removing whole parameters.
     pub fn remove_query(&mut self, name: &str) -> Result<(), PluginError> {
-        let Some(query) = self.head.uri.query() else { return Ok(()) };
+        let Some(query) = self.head().uri.query() else { return Ok(()) };
         let is_named = |pair: &&str| {
             form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(key, _)| key == name)
         };
         let rest: Vec<&str> = query.split('&').filter(|pair| !is_named(pair)).collect();
         let path_and_query =
             if rest.is_empty() { self.path().to_owned() } else { format!("{}?{}", self.path(), rest.join("&")) };
-        let mut parts = self.head.uri.clone().into_parts();
+        let mut parts = self.head().uri.clone().into_parts();
         parts.path_and_query = Some(
             PathAndQuery::try_from(path_and_query)
                 .map_err(|error| PluginError::with_source("the query cannot be edited", error))?,
         );
         let uri = Uri::from_parts(parts)
             .map_err(|error| PluginError::with_source("the query cannot be edited", error))?;
-        self.head.set_uri(uri);
+        self.head_mut().set_uri(uri);
         Ok(())
     }
 
@@ -97,12 +120,18 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`BodyError::TooLarge`] past `max` or 64 KiB, [`BodyError::Broken`] when the client fails.
     pub async fn body(&mut self, max: usize) -> Result<Bytes, BodyError> {
-        self.body.read(max).await
+        match &mut self.source {
+            Source::Parts { body, .. } => body.read(max).await,
+            Source::Engine(source) => source.read(max).await,
+        }
     }
 
     /// Sends `body` upstream in place of the client's.
     pub fn set_body(&mut self, body: Bytes) {
-        self.body.replace(body);
+        match &mut self.source {
+            Source::Parts { body: source, .. } => source.replace(body),
+            Source::Engine(source) => source.replace(body),
+        }
     }
 }
 
