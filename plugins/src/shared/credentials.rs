@@ -1,0 +1,160 @@
+//! What the plugins that check credentials have in common.
+
+use std::{fmt, sync::Arc};
+
+use http::HeaderValue;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
+use signet_plugin_api::{ConfigError, Consumer, Context, Flow, Identity, Response};
+use zeroize::Zeroizing;
+
+/// The API key of this request, for the plugin that puts it into a token. It is the text of the configuration and not
+/// of the request, so it exists only when `key-auth` accepted it.
+pub(crate) struct PresentedKey(Arc<str>);
+
+impl PresentedKey {
+    /// The key of an accepted credential.
+    pub(crate) fn new(key: Arc<str>) -> Self {
+        Self(key)
+    }
+
+    /// The key itself: a secret.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PresentedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PresentedKey")
+    }
+}
+
+/// What `anonymous` makes of a refusal: with it several authentication plugins are alternatives, without it all must accept.
+pub(crate) struct Fallback {
+    method: &'static str,
+    anonymous: Option<Arc<Consumer>>,
+}
+
+impl Fallback {
+    /// For the plugin `method`.
+    pub(crate) fn new(method: &'static str, anonymous: Option<Arc<Consumer>>) -> Self {
+        Self { method, anonymous }
+    }
+
+    /// Whether the plugin has nothing to do, since an alternative to it has accepted the caller.
+    pub(crate) fn is_settled(&self, cx: &Context) -> bool {
+        self.anonymous.is_some() && cx.is_authenticated()
+    }
+
+    /// Goes on as the anonymous consumer, or answers `refusal`.
+    pub(crate) fn refuse(&self, refusal: &Response, cx: &mut Context) -> Flow {
+        match &self.anonymous {
+            Some(consumer) => {
+                cx.authenticate(Identity::anonymous(self.method, Arc::clone(consumer)));
+                Flow::Continue
+            }
+            None => Flow::Respond(refusal.clone()),
+        }
+    }
+}
+
+/// The value of `WWW-Authenticate`.
+pub(crate) fn challenge(scheme: &str, realm: Option<&str>) -> Result<HeaderValue, ConfigError> {
+    let text = match realm {
+        Some("") => return Err(ConfigError::new("realm", "must not be empty")),
+        Some(realm) => format!("{scheme} realm=\"{}\"", realm.replace('\\', "\\\\").replace('"', "\\\"")),
+        None => scheme.to_owned(),
+    };
+    HeaderValue::from_bytes(text.as_bytes())
+        .map_err(|_| ConfigError::new("realm", "control characters cannot stand in a header"))
+}
+
+/// A string of a configuration that no message may show, not even the one about its type.
+pub(crate) struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// The secret itself.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Secret, E> {
+                if text.is_empty() {
+                    return Err(E::custom("must not be empty"));
+                }
+                Ok(Secret(Zeroizing::new(text.to_owned())))
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Secret, E> {
+                Err(not_a_string())
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<Secret, E> {
+                Err(not_a_string())
+            }
+
+            fn visit_u64<E: Error>(self, _: u64) -> Result<Secret, E> {
+                Err(not_a_string())
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Secret, E> {
+                Err(not_a_string())
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
+}
+
+fn not_a_string<E: Error>() -> E {
+    E::custom("must be a string: put it in quotes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_of_the_wrong_type_is_not_shown() {
+        for yaml in ["12345", "-5", "1.5", "true"] {
+            let error = serde_yaml::from_str::<Secret>(yaml).expect_err("not a string").to_string();
+            assert!(error.contains("put it in quotes") && !error.contains(yaml), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_is_refused() {
+        assert!(serde_yaml::from_str::<Secret>("''").is_err());
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let secret: Secret = serde_yaml::from_str("hunter2").expect("a string");
+        assert_eq!(format!("{secret:?} {:?}", PresentedKey::new("hunter2".into())), "Secret PresentedKey");
+    }
+
+    #[test]
+    fn a_realm_cannot_leave_its_quotes() {
+        assert_eq!(challenge("Key", Some(r#"a"b\"#)).expect("a value"), r#"Key realm="a\"b\\""#);
+        assert!(challenge("Key", Some("a\r\nb")).is_err());
+    }
+}

@@ -1,0 +1,3 @@
+//! What two plugins use.
+
+pub(crate) mod credentials;
