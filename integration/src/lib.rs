@@ -1,1 +1,23 @@
-//! x
+//! What the black-box tests share: the gateway as a process, upstreams that record or misbehave, and an HTTP client that hides nothing.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test's helper reports by panicking")]
+
+mod client;
+mod dns;
+mod folder;
+mod gateway;
+mod process;
+mod upstream;
+mod wire;
+
+pub use client::{Client, Request, Response};
+pub use dns::NoNames;
+pub use folder::Folder;
+pub use gateway::{Gateway, Start};
+pub use process::{Process, Run, binary, signet};
+pub use upstream::{Conversation, Seen, Upstream};
+pub use wire::Headers;
+
+use std::time::Duration;
+
+/// How long anything may take before a test gives up on it: long enough for a busy machine, and only ever waited for in a failure.
+pub const DEADLINE: Duration = Duration::from_secs(30);

@@ -1,0 +1,185 @@
+//! A gateway that serves one configuration on ports of its own.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Client, DEADLINE, Folder, Request, Response,
+    process::{Process, Run, command},
+};
+
+/// A running gateway; ended when dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    process: Process,
+    proxy: SocketAddr,
+    status: SocketAddr,
+    serving: String,
+    _folder: Folder,
+}
+
+/// How to start one.
+#[derive(Debug)]
+pub struct Start {
+    config: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    folder: Folder,
+}
+
+impl Gateway {
+    /// Starts one on this configuration and waits until it is ready.
+    pub fn start(yaml: &str) -> Self {
+        Self::with(yaml).start()
+    }
+
+    /// The same with more to say.
+    pub fn with(text: &str) -> Start {
+        let folder = Folder::new();
+        // JSON files are parsed as JSON: the name tells.
+        let name = if text.trim_start().starts_with('{') { "kong.json" } else { "kong.yml" };
+        let config = folder.write(name, text);
+        Start::new(config, folder)
+    }
+
+    /// The same for a file that is there.
+    pub fn of(file: impl AsRef<Path>) -> Start {
+        Start::new(file.as_ref().to_owned(), Folder::new())
+    }
+
+    /// The proxy listener.
+    pub fn proxy(&self) -> SocketAddr {
+        self.proxy
+    }
+
+    /// The status listener.
+    pub fn status(&self) -> SocketAddr {
+        self.status
+    }
+
+    /// The line that counts what it serves.
+    pub fn serving(&self) -> &str {
+        &self.serving
+    }
+
+    /// A connection to the proxy.
+    pub fn client(&self) -> Client {
+        Client::connect(self.proxy)
+    }
+
+    /// One request on a connection of its own.
+    pub fn send(&self, request: &Request) -> Response {
+        self.client().send(request)
+    }
+
+    /// One GET on a connection of its own.
+    pub fn get(&self, target: &str) -> Response {
+        self.send(&Request::get(target))
+    }
+
+    /// One GET to the status listener.
+    pub fn get_status(&self, target: &str) -> Response {
+        Client::connect(self.status).send(&Request::get(target))
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// What it has written to standard error.
+    pub fn stderr(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// What it has written to standard output.
+    pub fn stdout(&self) -> String {
+        self.process.stdout()
+    }
+
+    /// Asks it to end and waits until it has.
+    pub fn terminate(mut self) -> Run {
+        self.process.signal("TERM");
+        self.process.wait()
+    }
+}
+
+impl Start {
+    fn new(config: PathBuf, folder: Folder) -> Self {
+        let start = Self { config, arguments: Vec::new(), environment: Vec::new(), folder };
+        start
+            .setting("proxy_listen", "127.0.0.1:0")
+            .setting("status_listen", "127.0.0.1:0")
+            .setting("admin_listen", "off")
+            .setting("threads", "1")
+            .setting("signing_threads", "1")
+    }
+
+    /// A setting, by its variable.
+    #[must_use]
+    pub fn setting(self, key: &str, value: &str) -> Self {
+        self.variable(&format!("SIGNET_{}", key.to_uppercase()), value)
+    }
+
+    /// A variable of the environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A name that the gateway finds at this address: `httpbin.test:80`.
+    #[must_use]
+    pub fn resolve(self, name_and_port: &str, address: SocketAddr) -> Self {
+        self.argument("--resolve").argument(&format!("{name_and_port}:{address}"))
+    }
+
+    /// Another argument.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    pub fn start(self) -> Gateway {
+        let (process, folder) = self.spawn();
+        let proxy = process.line("the proxy listener", |line| listener(line, "proxy"));
+        let status = process.line("the status listener", |line| listener(line, "status"));
+        let serving = process.line("what it serves", |line| line.starts_with("serving ").then(|| line.to_owned()));
+        let gateway = Gateway { process, proxy, status, serving, _folder: folder };
+        gateway.wait_until_ready();
+        gateway
+    }
+
+    /// Starts it and waits for its end: for what must not start.
+    pub fn run(self) -> Run {
+        let (mut process, _folder) = self.spawn();
+        process.wait()
+    }
+
+    fn spawn(self) -> (Process, Folder) {
+        let mut command = command();
+        command.arg("run").arg("-c").arg(&self.config).args(&self.arguments).envs(self.environment);
+        (Process::spawn(&mut command), self.folder)
+    }
+}
+
+impl Gateway {
+    fn wait_until_ready(&self) {
+        let end = Instant::now() + DEADLINE;
+        while self.get_status("/status/ready").status != 200 {
+            assert!(Instant::now() < end, "not ready after {DEADLINE:?}:\n{}", self.stderr());
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+fn listener(line: &str, name: &str) -> Option<SocketAddr> {
+    line.strip_prefix(name)?.strip_prefix(" listening on http://")?.trim().parse().ok()
+}

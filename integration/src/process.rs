@@ -1,0 +1,187 @@
+//! The binary under test as a process, with its output.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crate::DEADLINE;
+
+/// The binary: `SIGNET_BIN`, else the debug build of this workspace.
+pub fn binary() -> PathBuf {
+    let path = env::var_os("SIGNET_BIN")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/signet"), PathBuf::from);
+    assert!(
+        path.is_file(),
+        "{} is not there: `cargo build -p signet` makes it, SIGNET_BIN names another",
+        path.display()
+    );
+    path
+}
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code; nothing after a signal.
+    pub code: Option<i32>,
+    /// All of it.
+    pub stdout: String,
+    /// All of it.
+    pub stderr: String,
+}
+
+/// Runs the binary to its end.
+pub fn signet<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Run {
+    let mut process = Process::spawn(command().args(args));
+    process.wait()
+}
+
+/// The binary, with an environment in which nothing of the caller's configures it.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(binary());
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SIGNET_")) {
+        command.env_remove(name);
+    }
+    command.env("NO_COLOR", "1");
+    command
+}
+
+/// A running binary; killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    stdout: Output,
+    stderr: Output,
+}
+
+impl Process {
+    /// Starts the binary with these arguments.
+    pub fn start<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Self {
+        Self::spawn(command().args(args))
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let stdout = Output::of(child.stdout.take().expect("its output"));
+        let stderr = Output::of(child.stderr.take().expect("its messages"));
+        Self { child, stdout, stderr }
+    }
+
+    /// The first line of standard error that `wanted` takes. Panics with all output when the process ends without one.
+    pub fn line<T>(&self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
+        self.stderr.line(wanted).unwrap_or_else(|| panic!("no line about {what}:\n{}", self.stderr.text()))
+    }
+
+    /// What it has written to standard output.
+    pub fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// What it has written to standard error.
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Sends a signal by name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().expect("the command `kill`");
+        assert!(sent.success(), "no signal {name} to {id}");
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> Run {
+        let end = Instant::now() + DEADLINE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a process to wait for") {
+                break status;
+            }
+            assert!(Instant::now() < end, "still running after {DEADLINE:?}:\n{}", self.stderr.text());
+            thread::sleep(Duration::from_millis(2));
+        };
+        self.stdout.join();
+        self.stderr.join();
+        Run { code: status.code(), stdout: self.stdout.text(), stderr: self.stderr.text() }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    text: String,
+    ended: bool,
+}
+
+/// What comes out of one of its pipes.
+#[derive(Debug)]
+struct Output {
+    written: Arc<(Mutex<Written>, Condvar)>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Output {
+    fn of(pipe: impl Read + Send + 'static) -> Self {
+        let written = Arc::new((Mutex::new(Written::default()), Condvar::new()));
+        let shared = Arc::clone(&written);
+        let reader = thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while matches!(pipe.read_until(b'\n', &mut line), Ok(length) if length > 0) {
+                let mut written = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+                written.text.push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+                shared.1.notify_all();
+            }
+            shared.0.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+            shared.1.notify_all();
+        });
+        Self { written, reader: Some(reader) }
+    }
+
+    fn text(&self) -> String {
+        self.written.0.lock().unwrap_or_else(PoisonError::into_inner).text.clone()
+    }
+
+    fn line<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let end = Instant::now() + DEADLINE;
+        let mut written = self.written.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(found) = written.text.lines().find_map(&wanted) {
+                return Some(found);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if written.ended || left.is_zero() {
+                return None;
+            }
+            written = self.written.1.wait_timeout(written, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn join(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Upstreams: one that echoes and records, and the frame for those that misbehave.
+
+use std::{
+    io::{self, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use crate::wire::{Headers, Reader};
+
+/// A request as an upstream saw it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// `GET`.
+    pub method: String,
+    /// The request target as it came.
+    pub path: String,
+    /// `HTTP/1.1`.
+    pub version: String,
+    /// Header lines in their order.
+    pub headers: Headers,
+    /// The body, decoded when it was chunked.
+    pub body: Vec<u8>,
+    /// The head, byte by byte.
+    pub raw: Vec<u8>,
+    /// Which connection it came on, from 0.
+    pub connection: usize,
+}
+
+impl Seen {
+    /// The first header of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)
+    }
+}
+
+/// A listener with a behaviour; stops accepting when dropped.
+#[derive(Debug)]
+pub struct Upstream {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    accepted: Arc<AtomicUsize>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Upstream {
+    /// Answers `{"ok":true}`, or what `X-Echo-Status`, `X-Echo-Body` and `X-Echo-Resp` ask for.
+    pub fn echo() -> Self {
+        Self::serve(|conversation| {
+            while let Some(seen) = conversation.request()? {
+                conversation.echo(&seen)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads and never answers.
+    pub fn silent() -> Self {
+        Self::serve(|conversation| {
+            while conversation.request()?.is_some() {}
+            Ok(())
+        })
+    }
+
+    /// Closes every connection before it has read a byte.
+    pub fn closing() -> Self {
+        Self::serve(|_| Ok(()))
+    }
+
+    /// Promises to keep each connection and closes it after one answer.
+    pub fn breaking_its_promise() -> Self {
+        Self::serve(|conversation| {
+            let Some(seen) = conversation.request()? else { return Ok(()) };
+            conversation.echo(&seen)
+        })
+    }
+
+    /// Any behaviour: `handle` is called for each connection, which closes when it returns.
+    pub fn serve(handle: impl Fn(&mut Conversation) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the upstream");
+        let upstream = Self {
+            address: listener.local_addr().expect("its address"),
+            seen: Arc::default(),
+            accepted: Arc::default(),
+            stopped: Arc::default(),
+        };
+        let (seen, accepted, stopped) = (upstream.seen.clone(), upstream.accepted.clone(), upstream.stopped.clone());
+        let handle = Arc::new(handle);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let number = accepted.fetch_add(1, Ordering::SeqCst);
+                let mut conversation = Conversation { reader: Reader::new(stream), number, seen: Arc::clone(&seen) };
+                let handle = Arc::clone(&handle);
+                // The gateway may go away in the middle; that is no failure of the upstream.
+                thread::spawn(move || drop(handle(&mut conversation)));
+            }
+        });
+        upstream
+    }
+
+    /// An address where nothing listens.
+    pub fn nowhere() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("its address")
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many connections it has accepted.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// The requests since the last call.
+    pub fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The only request since the last call.
+    pub fn one(&self) -> Seen {
+        let mut seen = self.take();
+        assert_eq!(seen.len(), 1, "one request is expected: {seen:?}");
+        seen.pop().expect("it has one")
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// One connection from the gateway.
+#[derive(Debug)]
+pub struct Conversation {
+    reader: Reader,
+    /// Its number, from 0.
+    pub number: usize,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Conversation {
+    /// Reads and records the next request with its body.
+    ///
+    /// # Errors
+    /// When it is cut short.
+    pub fn request(&mut self) -> io::Result<Option<Seen>> {
+        let Some(mut seen) = self.head()? else { return Ok(None) };
+        if seen.headers.lists("expect", "100-continue") {
+            self.write("HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        seen.body = self.body(&seen)?;
+        self.record(seen.clone());
+        Ok(Some(seen))
+    }
+
+    /// Reads the next head and records nothing.
+    ///
+    /// # Errors
+    /// When it is cut short.
+    pub fn head(&mut self) -> io::Result<Option<Seen>> {
+        let Some(head) = self.reader.head()? else { return Ok(None) };
+        let mut parts = head.start.split(' ').map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        Ok(Some(Seen {
+            method: next(),
+            path: next(),
+            version: next(),
+            headers: head.headers,
+            body: Vec::new(),
+            raw: head.raw,
+            connection: self.number,
+        }))
+    }
+
+    /// Reads the body that belongs to a head.
+    ///
+    /// # Errors
+    /// When it is cut short.
+    pub fn body(&mut self, seen: &Seen) -> io::Result<Vec<u8>> {
+        if seen.headers.lists("transfer-encoding", "chunked") {
+            return Ok(self.reader.chunked()?.0);
+        }
+        let length = seen.header("content-length").and_then(|text| text.parse().ok());
+        self.reader.exact(length.unwrap_or(0))
+    }
+
+    /// Reads exactly so much of a body.
+    ///
+    /// # Errors
+    /// When it is cut short.
+    pub fn exact(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        self.reader.exact(length)
+    }
+
+    /// Records a request.
+    pub fn record(&self, seen: Seen) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+    }
+
+    /// Answers as [`Upstream::echo`] does.
+    ///
+    /// # Errors
+    /// When the gateway has gone.
+    pub fn echo(&mut self, seen: &Seen) -> io::Result<()> {
+        let status = seen.header("x-echo-status").unwrap_or("200 OK");
+        let body = seen.header("x-echo-body").unwrap_or("{\"ok\":true}");
+        let mut head = format!("HTTP/1.1 {status}\r\n");
+        let extra: Vec<&str> = seen.headers.all("x-echo-resp").collect();
+        if !extra.iter().any(|line| line.to_ascii_lowercase().starts_with("content-type:")) {
+            head.push_str("Content-Type: application/json\r\n");
+        }
+        head.push_str("Server: echo/1\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n");
+        let bodiless = status.starts_with("204") || status.starts_with("304");
+        if !bodiless {
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        for line in extra {
+            head.push_str(&format!("{line}\r\n"));
+        }
+        head.push_str("\r\n");
+        if !bodiless && seen.method != "HEAD" {
+            head.push_str(body);
+        }
+        self.write(&head)
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// When the gateway has gone.
+    pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.reader.stream.write_all(bytes.as_ref())
+    }
+
+    /// Waits until the gateway closes.
+    pub fn wait_for_end(&mut self) {
+        let _ = self.reader.rest();
+    }
+
+    /// Closes at once, in both directions.
+    pub fn close(&mut self) {
+        let _ = self.reader.stream.shutdown(Shutdown::Both);
+    }
+}
