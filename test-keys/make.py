@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Makes the keys of this folder anew, by openssl. For tests and the demo only."""
+
+import base64
+import json
+import pathlib
+import re
+import secrets
+import subprocess
+
+HERE = pathlib.Path(__file__).parent
+
+# The names that `openssl rsa -text` prints, and those of RFC 7518.
+MEMBERS = {
+    "modulus": "n",
+    "publicExponent": "e",
+    "privateExponent": "d",
+    "prime1": "p",
+    "prime2": "q",
+    "exponent1": "dp",
+    "exponent2": "dq",
+    "coefficient": "qi",
+}
+
+
+def main():
+    for alg in ("RS256", "RS512"):
+        private = {"kty": "RSA", "use": "sig", "alg": alg, "kid": f"signet-{alg.lower()}", **rsa_members()}
+        public = {name: private[name] for name in ("kty", "use", "alg", "kid", "n", "e")}
+        write(f"{alg.lower()}-private-jwk.json", private)
+        write(f"{alg.lower()}-jwks.json", {"keys": [public]})
+    for alg, octets in (("HS256", 32), ("HS512", 64)):
+        # Hexadecimal: twice the octets as characters, and the characters are the secret.
+        write(f"{alg.lower()}-jwk.json", {"kty": "oct", "alg": alg, "kid": f"signet-{alg.lower()}", "k": secrets.token_hex(octets)})
+
+
+def rsa_members():
+    pem = run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048")
+    text = run("openssl", "rsa", "-noout", "-text", stdin=pem)
+    blocks = re.findall(r"^(\w+): *([^\n]*)\n((?: +[0-9a-f:]+\n)*)", text, re.MULTILINE)
+    members = {}
+    for name, inline, block in blocks:
+        if name in MEMBERS:
+            digits = re.sub(r"[\s:]", "", block)
+            number = int(digits, 16) if digits else int(inline.split()[0])
+            members[MEMBERS[name]] = base64url(number)
+    assert members.keys() == set(MEMBERS.values()), members.keys()
+    return members
+
+
+def base64url(number):
+    octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def run(*command, stdin=None):
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True).stdout
+
+
+def write(name, value):
+    (HERE / name).write_text(json.dumps(value, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
