@@ -1,0 +1,194 @@
+//! The configuration of `x-custom-jwt`, with Kong's names and defaults, and three fields of our own.
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use serde::Deserialize;
+use signet_plugin_api::{ConfigError, Scope};
+use url::Url;
+
+use crate::shared::{jwk::SigningKey, names::header_name};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    #[serde(default = "apikey_header")]
+    pub(super) apikey_header: ReadHeader,
+    #[serde(default = "bearer_clientid_claim")]
+    pub(super) bearer_clientid_claim: ClaimName,
+    #[serde(default = "upstream_header")]
+    pub(super) upstream_custom_jwt_header: SentHeader,
+    pub(super) downstream_custom_jwt_header: Option<SentHeader>,
+    #[serde(default)]
+    pub(super) expires_in: Lifetime,
+    #[serde(default = "iss")]
+    pub(super) iss: WebUrl,
+    #[serde(default = "jku")]
+    pub(super) jku: WebUrl,
+    pub(super) private_jwk: SigningKey,
+    #[serde(default)]
+    pub(super) verbose: bool,
+    #[serde(default)]
+    pub(super) identity_source: IdentitySource,
+    #[serde(default)]
+    pub(super) apikey_client_id: ApikeyClientId,
+}
+
+/// Where the caller's identity comes from.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum IdentitySource {
+    /// What an authentication plugin verified on this request, and nothing else.
+    #[default]
+    Verified,
+    /// The request's own headers in the order of Kong's plugin, whatever was verified.
+    Request,
+}
+
+/// What becomes `client_id` after key-auth.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ApikeyClientId {
+    /// The API key itself.
+    #[default]
+    Key,
+    /// The id of the credential.
+    CredentialId,
+    /// What `act.client_id` says too: the consumer's `custom_id`, or its id.
+    Consumer,
+}
+
+/// A header that is looked up.
+#[derive(Deserialize, Debug, Clone)]
+#[serde(try_from = "String")]
+pub(super) struct ReadHeader(pub(super) HeaderName);
+
+/// A header that is set, in the case in which it was configured.
+#[derive(Deserialize, Debug, Clone)]
+#[serde(try_from = "String")]
+pub(super) struct SentHeader(pub(super) Bytes);
+
+/// The name of a claim.
+#[derive(Deserialize, Debug, Clone)]
+#[serde(try_from = "String")]
+pub(super) struct ClaimName(pub(super) String);
+
+/// An absolute URL, as it was written.
+#[derive(Deserialize, Debug, Clone)]
+#[serde(try_from = "String")]
+pub(super) struct WebUrl(pub(super) String);
+
+/// Whole seconds, at least one.
+#[derive(Deserialize, Debug, Clone, Copy)]
+#[serde(try_from = "f64")]
+pub(super) struct Lifetime(pub(super) u32);
+
+impl Config {
+    /// What one field alone does not show.
+    pub(super) fn review(&self, scope: &Scope<'_>) -> Result<(), ConfigError> {
+        for remark in &self.private_jwk.remarks {
+            scope.warn("private_jwk", remark);
+        }
+        match (self.identity_source, self.apikey_client_id) {
+            (IdentitySource::Verified, ApikeyClientId::Key) => scope.warn(
+                "apikey_client_id",
+                "with `key` the token shows the caller's API key to the upstream; `credential_id` and `consumer` do not",
+            ),
+            (IdentitySource::Verified, _) => {}
+            (IdentitySource::Request, ApikeyClientId::Key) => scope.warn(
+                "identity_source",
+                "with `request` the token says what the request's headers say, verified or not: a client can have anything \
+                 signed, and the token shows its API key; `verified` is safe",
+            ),
+            (IdentitySource::Request, _) => {
+                return Err(ConfigError::new("apikey_client_id", "only `key` goes with `identity_source: request`"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SentHeader {
+    /// Whether the token is sent as `Bearer <token>`.
+    pub(super) fn is_authorization(&self) -> bool {
+        self.0.eq_ignore_ascii_case(header::AUTHORIZATION.as_str().as_bytes())
+    }
+}
+
+impl Default for Lifetime {
+    fn default() -> Self {
+        Self(1800)
+    }
+}
+
+impl TryFrom<String> for ReadHeader {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        header_name(&name).map(Self)
+    }
+}
+
+impl TryFrom<String> for SentHeader {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match header_name(&name)? {
+            header::HOST | header::CONNECTION | header::CONTENT_LENGTH | header::TRANSFER_ENCODING => {
+                Err(format!("`{name}` is a header of HTTP itself and cannot carry a token"))
+            }
+            _ => Ok(Self(name.into())),
+        }
+    }
+}
+
+impl TryFrom<String> for ClaimName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        if name.is_empty() { Err("the name of a claim is needed") } else { Ok(Self(name)) }
+    }
+}
+
+impl TryFrom<String> for WebUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match Url::parse(&text) {
+            Ok(url) if url.has_host() => Ok(Self(text)),
+            Ok(_) => Err(format!("`{text}` is not a URL with a host")),
+            Err(cause) => Err(format!("`{text}` is not a URL: {cause}")),
+        }
+    }
+}
+
+impl TryFrom<f64> for Lifetime {
+    type Error = &'static str;
+
+    fn try_from(seconds: f64) -> Result<Self, Self::Error> {
+        if seconds.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&seconds) {
+            Ok(Self(seconds as u32))
+        } else {
+            Err("whole seconds greater than 0 are needed")
+        }
+    }
+}
+
+fn apikey_header() -> ReadHeader {
+    ReadHeader(HeaderName::from_static("apikey"))
+}
+
+fn bearer_clientid_claim() -> ClaimName {
+    ClaimName("clientId".to_owned())
+}
+
+fn upstream_header() -> SentHeader {
+    SentHeader(Bytes::from_static(b"X-Custom-Jwt"))
+}
+
+fn iss() -> WebUrl {
+    WebUrl("https://kong-gateway:8443/x-custom-jwt".to_owned())
+}
+
+fn jku() -> WebUrl {
+    WebUrl("https://kong-gateway:8443/x-custom-jwt/jwks".to_owned())
+}

@@ -1,0 +1,173 @@
+//! The token: its claims are written as JSON text into one buffer, encoded into another, and signed there.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use serde::Serializer as _;
+use signet_plugin_api::{Claims, PluginError, Service};
+use uuid::Uuid;
+
+use super::{
+    caller::{Caller, ClientId},
+    config::Config,
+};
+use crate::shared::jose::{Signer, append_part, encoded_len};
+
+/// The claims of ours that replace incoming ones of the same name.
+const OURS: [&str; 7] = ["iss", "iat", "exp", "jti", "aud", "act", "client_id"];
+
+/// A generous guess at the claims of ours, so that one allocation is enough.
+const USUAL_CLAIMS: usize = 512;
+
+/// The longest signature: that of an RSA key of 4096 bits.
+const LONGEST_SIGNATURE: usize = 512;
+
+/// Everything about the tokens of one configuration that does not change.
+pub(super) struct Mint {
+    /// `Bearer ` or nothing, the encoded JOSE header, and its dot.
+    start: String,
+    /// How much of `start` does not belong to the token.
+    prefix: usize,
+    /// `{"iss":"…"` as JSON text.
+    issuer: String,
+    expires_in: u32,
+}
+
+impl Mint {
+    pub(super) fn new(config: &Config) -> Result<Self, serde_json::Error> {
+        let mut start = String::new();
+        if config.upstream_custom_jwt_header.is_authorization() {
+            start.push_str("Bearer ");
+        }
+        let prefix = start.len();
+        append_part(jose_header(config)?.as_bytes(), &mut start);
+        start.push('.');
+        let issuer = format!("\"iss\":{}", serde_json::to_string(&config.iss.0)?);
+        Ok(Self { start, prefix, issuer, expires_in: config.expires_in.0 })
+    }
+
+    /// Header and claims, ready to be signed.
+    pub(super) fn draft(&self, caller: &Caller<'_>, service: &Service) -> Result<Draft, PluginError> {
+        let mut claims = Vec::with_capacity(USUAL_CLAIMS);
+        self.write_claims(&mut claims, caller, service)
+            .map_err(|error| PluginError::with_source("the claims cannot be written", error))?;
+        Ok(self.encode(claims))
+    }
+
+    pub(super) fn write_claims(
+        &self,
+        out: &mut Vec<u8>,
+        caller: &Caller<'_>,
+        service: &Service,
+    ) -> Result<(), serde_json::Error> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        out.push(b'{');
+        if let Some(claims) = caller.claims.as_deref() {
+            copy_members(out, claims, &OURS)?;
+        }
+        out.extend_from_slice(self.issuer.as_bytes());
+        member(out, "iat", itoa::Buffer::new().format(now));
+        member(out, "exp", itoa::Buffer::new().format(now + u64::from(self.expires_in)));
+        out.extend_from_slice(b",\"jti\":\"");
+        out.extend_from_slice(Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+        out.extend_from_slice(b"\",\"aud\":");
+        serde_json::Serializer::new(&mut *out).collect_str(&Audience(service))?;
+        out.extend_from_slice(b",\"act\":{");
+        if let Some(act) = caller.claims.as_deref().and_then(|claims| claims.get("act")) {
+            // Anything but an object is replaced: RFC 8693 allows nothing else.
+            if let Ok(members) = Claims::parse(act.get().as_bytes()) {
+                copy_members(out, &members, &["client_id"])?;
+            }
+        }
+        out.extend_from_slice(b"\"client_id\":");
+        serde_json::to_writer(&mut *out, caller.actor)?;
+        out.extend_from_slice(b"},\"client_id\":");
+        match &caller.client_id {
+            ClientId::Json(json) => out.extend_from_slice(json.as_bytes()),
+            ClientId::Text(text) => serde_json::to_writer(&mut *out, text)?,
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    pub(super) fn encode(&self, claims: Vec<u8>) -> Draft {
+        let length = self.start.len() + encoded_len(claims.len()) + 1 + encoded_len(LONGEST_SIGNATURE);
+        let mut text = String::with_capacity(length);
+        text.push_str(&self.start);
+        append_part(&claims, &mut text);
+        Draft { text, prefix: self.prefix, scratch: claims }
+    }
+}
+
+/// A token without its signature.
+pub(super) struct Draft {
+    text: String,
+    prefix: usize,
+    /// A buffer that has served its purpose and is large enough for the signature.
+    scratch: Vec<u8>,
+}
+
+impl Draft {
+    /// The value of the header that carries the token.
+    pub(super) fn sign(self, signer: &dyn Signer) -> Result<HeaderValue, PluginError> {
+        let Self { mut text, prefix, scratch: mut signature } = self;
+        signature.clear();
+        signer
+            .sign(text.as_bytes().get(prefix..).unwrap_or_default(), &mut signature)
+            .map_err(|error| PluginError::with_source("the token cannot be signed", error))?;
+        text.push('.');
+        append_part(&signature, &mut text);
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from(text))
+            .map_err(|error| PluginError::with_source("the token cannot stand in a header", error))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+fn jose_header(config: &Config) -> Result<String, serde_json::Error> {
+    let mut header = format!(r#"{{"typ":"JWT","alg":"{}""#, config.private_jwk.signer.alg());
+    if let Some(kid) = &config.private_jwk.kid {
+        header.push_str(",\"kid\":");
+        header.push_str(kid);
+    }
+    header.push_str(",\"jku\":");
+    header.push_str(&serde_json::to_string(&config.jku.0)?);
+    header.push('}');
+    Ok(header)
+}
+
+/// Writes each member but those in `except`, with a comma behind it.
+fn copy_members(out: &mut Vec<u8>, members: &Claims, except: &[&str]) -> Result<(), serde_json::Error> {
+    for (name, json) in members.iter().filter(|(name, _)| !except.contains(name)) {
+        serde_json::to_writer(&mut *out, name)?;
+        out.push(b':');
+        out.extend_from_slice(json.get().as_bytes());
+        out.push(b',');
+    }
+    Ok(())
+}
+
+fn member(out: &mut Vec<u8>, name: &str, json: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    out.extend_from_slice(json.as_bytes());
+}
+
+/// The service's URL as configured, without the ports 80 and 443, whatever the protocol: as Kong's plugin writes it.
+struct Audience<'a>(&'a Service);
+
+impl fmt::Display for Audience<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(service) = self;
+        write!(f, "{}://{}", service.protocol.as_str(), service.host)?;
+        if !matches!(service.port, 80 | 443) {
+            write!(f, ":{}", service.port)?;
+        }
+        f.write_str(service.path.as_deref().unwrap_or(""))
+    }
+}
