@@ -1,0 +1,149 @@
+//! The configuration of `key-auth` and of its credentials.
+
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
+
+use http::{HeaderName, HeaderValue};
+use ring::digest::{SHA256, digest};
+use serde::Deserialize;
+use signet_plugin_api::{ConfigError, Consumer, CredentialRecord, CredentialStore, Identity, Proof};
+use subtle::ConstantTimeEq;
+
+use crate::shared::{credentials::Secret, names::header_name};
+
+/// `config` of the plugin.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    key_names: Vec<String>,
+    pub(super) key_in_header: bool,
+    pub(super) key_in_query: bool,
+    pub(super) key_in_body: bool,
+    pub(super) hide_credentials: bool,
+    pub(super) anonymous: Option<String>,
+    pub(super) run_on_preflight: bool,
+    pub(super) realm: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            key_names: vec!["apikey".to_owned()],
+            key_in_header: true,
+            key_in_query: true,
+            key_in_body: false,
+            hide_credentials: false,
+            anonymous: None,
+            run_on_preflight: true,
+            realm: None,
+        }
+    }
+}
+
+/// A name under which a key may be sent.
+pub(super) struct KeyName {
+    /// As a parameter of the query or a field of the body.
+    pub(super) field: String,
+    /// As a header: `api_key` is looked for as `api-key` too, as in Kong.
+    pub(super) headers: Vec<HeaderName>,
+}
+
+impl Config {
+    /// The names, ready for the look-up.
+    pub(super) fn names(&self) -> Result<Vec<KeyName>, ConfigError> {
+        if self.key_names.is_empty() {
+            return Err(ConfigError::new("key_names", "without a name no key can be sent"));
+        }
+        self.key_names.iter().enumerate().map(|(at, name)| key_name(at, name)).collect()
+    }
+}
+
+fn key_name(at: usize, name: &str) -> Result<KeyName, ConfigError> {
+    let parse = |name: &str| header_name(name).map_err(|reason| ConfigError::new(format!("key_names[{at}]"), reason));
+    let mut headers = vec![parse(name)?];
+    if name.contains('_') {
+        headers.push(parse(&name.replace('_', "-"))?);
+    }
+    Ok(KeyName { field: name.to_owned(), headers })
+}
+
+/// One of `keyauth_credentials`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    key: Secret,
+    ttl: Option<u64>,
+}
+
+/// Every key, found by its SHA-256: how long the search takes says nothing about the keys.
+pub(crate) struct Keys(HashMap<[u8; 32], ApiKey>);
+
+/// One accepted key.
+pub(super) struct ApiKey {
+    /// The key itself.
+    pub(super) text: Arc<str>,
+    /// What it proves.
+    pub(super) identity: Identity,
+    /// Seconds since 1970.
+    expires: Option<u64>,
+}
+
+impl Keys {
+    /// The key, if it is one of ours and has not expired.
+    pub(super) fn find(&self, key: &[u8]) -> Option<&ApiKey> {
+        let known = self.0.get(digest(&SHA256, key).as_ref())?;
+        let equal: bool = known.text.as_bytes().ct_eq(key).into();
+        (equal && !known.is_expired()).then_some(known)
+    }
+}
+
+impl ApiKey {
+    fn is_expired(&self) -> bool {
+        let Some(expires) = self.expires else { return false };
+        // A clock before 1970 is no reason to accept an expired key.
+        SystemTime::UNIX_EPOCH.elapsed().map_or(true, |now| now.as_secs() >= expires)
+    }
+}
+
+impl CredentialStore for Keys {
+    const COLLECTION: &'static str = "keyauth_credentials";
+    const UNIQUE: &'static str = "key";
+    type Entry = Entry;
+
+    fn build(records: Vec<CredentialRecord<Entry>>) -> Result<Self, Vec<(usize, ConfigError)>> {
+        let mut keys = HashMap::with_capacity(records.len());
+        let mut errors = Vec::new();
+        for (position, CredentialRecord { id, consumer, entry }) in records.into_iter().enumerate() {
+            match api_key(&id, consumer, &entry) {
+                Ok((hash, key)) => {
+                    if keys.insert(hash, key).is_some() {
+                        errors.push((position, ConfigError::new("key", "an earlier credential has the same key")));
+                    }
+                }
+                Err(error) => errors.push((position, error)),
+            }
+        }
+        if errors.is_empty() { Ok(Self(keys)) } else { Err(errors) }
+    }
+}
+
+fn api_key(id: &Arc<str>, consumer: Arc<Consumer>, entry: &Entry) -> Result<([u8; 32], ApiKey), ConfigError> {
+    /// September 2001. Whoever writes less means a lifetime, which counts from nothing in a file.
+    const FIRST_PLAUSIBLE: u64 = 1_000_000_000;
+    if entry.ttl.is_some_and(|ttl| ttl < FIRST_PLAUSIBLE) {
+        return Err(ConfigError::new("ttl", "must be the time of expiry in seconds since 1970, not a lifetime"));
+    }
+    let identifier = HeaderValue::from_str(id).map_err(|_| ConfigError::new("id", "must be a UUID"))?;
+    let text = entry.key.expose();
+    let hash = digest(&SHA256, text.as_bytes()).as_ref().try_into();
+    let key = ApiKey {
+        text: text.into(),
+        expires: entry.ttl,
+        identity: Identity {
+            method: super::NAME,
+            consumer: Some(consumer),
+            identifier: Some(identifier),
+            proof: Proof::Key { credential_id: Arc::clone(id) },
+        },
+    };
+    Ok((hash.map_err(|_| ConfigError::new("key", "cannot be hashed"))?, key))
+}
