@@ -3,14 +3,23 @@
 use signet_plugin_api::Registry;
 
 mod basic_auth;
+mod cors;
+mod key_auth;
+mod request_termination;
 mod shared;
 #[cfg(test)]
 mod testing;
 mod x_custom_jwt;
 
+#[doc(hidden)]
+pub use x_custom_jwt::TokenParts;
+
 /// Every built-in plugin. A gateway of your own adds to it: `builtin().with::<acme::Geo>()`.
 pub fn builtin() -> Registry {
     Registry::new()
         .with::<basic_auth::BasicAuth>()
+        .with::<cors::Cors>()
+        .with::<key_auth::KeyAuth>()
+        .with::<request_termination::RequestTermination>()
         .with::<x_custom_jwt::XCustomJwt>()
 }
