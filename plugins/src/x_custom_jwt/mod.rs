@@ -2,6 +2,7 @@
 
 mod caller;
 mod config;
+mod parts;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,8 @@ use self::{
     token::{Draft, Mint},
 };
 use crate::shared::jose::Signer;
+
+pub use self::parts::TokenParts;
 
 /// The plugin, compiled: the key is parsed, the token's header is encoded.
 pub(crate) struct XCustomJwt {

@@ -8,6 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::HeaderValue;
 use serde::Serializer as _;
+use serde_json::value::RawValue;
 use signet_plugin_api::{Claims, PluginError, Service};
 use uuid::Uuid;
 
@@ -32,7 +33,7 @@ pub(super) struct Mint {
     start: String,
     /// How much of `start` does not belong to the token.
     prefix: usize,
-    /// `{"iss":"…"` as JSON text.
+    /// `"iss":"…"` as JSON text.
     issuer: String,
     expires_in: u32,
 }
@@ -64,34 +65,34 @@ impl Mint {
         caller: &Caller<'_>,
         service: &Service,
     ) -> Result<(), serde_json::Error> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        let incoming = caller.claims.as_deref();
         out.push(b'{');
-        if let Some(claims) = caller.claims.as_deref() {
+        if let Some(claims) = incoming {
             copy_members(out, claims, &OURS)?;
         }
-        out.extend_from_slice(self.issuer.as_bytes());
-        member(out, "iat", itoa::Buffer::new().format(now));
-        member(out, "exp", itoa::Buffer::new().format(now + u64::from(self.expires_in)));
+        self.write_issue(out);
         out.extend_from_slice(b",\"jti\":\"");
         out.extend_from_slice(Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
         out.extend_from_slice(b"\",\"aud\":");
         serde_json::Serializer::new(&mut *out).collect_str(&Audience(service))?;
-        out.extend_from_slice(b",\"act\":{");
-        if let Some(act) = caller.claims.as_deref().and_then(|claims| claims.get("act")) {
-            // Anything but an object is replaced: RFC 8693 allows nothing else.
-            if let Ok(members) = Claims::parse(act.get().as_bytes()) {
-                copy_members(out, &members, &["client_id"])?;
-            }
-        }
-        out.extend_from_slice(b"\"client_id\":");
-        serde_json::to_writer(&mut *out, caller.actor)?;
-        out.extend_from_slice(b"},\"client_id\":");
+        out.extend_from_slice(b",\"act\":");
+        write_actor(out, incoming.and_then(|claims| claims.get("act")), caller.actor)?;
+        out.extend_from_slice(b",\"client_id\":");
         match &caller.client_id {
             ClientId::Json(json) => out.extend_from_slice(json.as_bytes()),
             ClientId::Text(text) => serde_json::to_writer(&mut *out, text)?,
         }
         out.push(b'}');
         Ok(())
+    }
+
+    fn write_issue(&self, out: &mut Vec<u8>) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        out.extend_from_slice(self.issuer.as_bytes());
+        out.extend_from_slice(b",\"iat\":");
+        out.extend_from_slice(itoa::Buffer::new().format(now).as_bytes());
+        out.extend_from_slice(b",\"exp\":");
+        out.extend_from_slice(itoa::Buffer::new().format(now + u64::from(self.expires_in)).as_bytes());
     }
 
     pub(super) fn encode(&self, claims: Vec<u8>) -> Draft {
@@ -126,6 +127,11 @@ impl Draft {
         value.set_sensitive(true);
         Ok(value)
     }
+
+    /// What is to be signed, behind its prefix.
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
 }
 
 fn jose_header(config: &Config) -> Result<String, serde_json::Error> {
@@ -151,11 +157,16 @@ fn copy_members(out: &mut Vec<u8>, members: &Claims, except: &[&str]) -> Result<
     Ok(())
 }
 
-fn member(out: &mut Vec<u8>, name: &str, json: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-    out.extend_from_slice(json.as_bytes());
+/// The incoming actor with another `client_id`. Anything but an object is replaced: RFC 8693 allows nothing else.
+fn write_actor(out: &mut Vec<u8>, incoming: Option<&RawValue>, client_id: &str) -> Result<(), serde_json::Error> {
+    out.push(b'{');
+    if let Some(members) = incoming.and_then(|act| Claims::parse(act.get().as_bytes()).ok()) {
+        copy_members(out, &members, &["client_id"])?;
+    }
+    out.extend_from_slice(b"\"client_id\":");
+    serde_json::to_writer(&mut *out, client_id)?;
+    out.push(b'}');
+    Ok(())
 }
 
 /// The service's URL as configured, without the ports 80 and 443, whatever the protocol: as Kong's plugin writes it.

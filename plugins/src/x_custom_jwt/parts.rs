@@ -1,0 +1,64 @@
+//! The parts of a token one by one, for the bench.
+
+use std::sync::Arc;
+
+use signet_plugin_api::{Claims, PluginError, Service};
+
+use super::{
+    caller::{Caller, ClientId},
+    config::Config,
+    token::Mint,
+};
+use crate::shared::jose::Signer;
+
+/// What the plugin does for one caller with a verified token, in steps. Not part of the contract.
+pub struct TokenParts {
+    mint: Mint,
+    signer: Arc<dyn Signer>,
+    service: Service,
+    claims: Claims,
+}
+
+impl TokenParts {
+    /// Tokens signed with this key, for this service, with a copy of these claims.
+    ///
+    /// # Errors
+    /// When the key or the claims cannot be used.
+    pub fn new(private_jwk: &str, service: Service, claims: &str) -> Result<Self, serde_json::Error> {
+        let config: Config = serde_json::from_value(serde_json::json!({ "private_jwk": private_jwk }))?;
+        let mint = Mint::new(&config)?;
+        Ok(Self { mint, signer: config.private_jwk.signer, service, claims: serde_json::from_str(claims)? })
+    }
+
+    /// The claims as JSON text.
+    ///
+    /// # Errors
+    /// Never, in memory.
+    pub fn claims(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let caller = Caller {
+            client_id: ClientId::Text("my-user".into()),
+            actor: "contact@example.test",
+            claims: Some(std::borrow::Cow::Borrowed(&self.claims)),
+        };
+        let mut out = Vec::with_capacity(512);
+        self.mint.write_claims(&mut out, &caller, &self.service)?;
+        Ok(out)
+    }
+
+    /// Header and claims, encoded.
+    pub fn encode(&self, claims: Vec<u8>) -> String {
+        self.mint.encode(claims).into_text()
+    }
+
+    /// The raw signature.
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub fn sign(&self, input: &str) -> Result<Vec<u8>, PluginError> {
+        let mut signature = Vec::with_capacity(512);
+        self.signer
+            .sign(input.as_bytes(), &mut signature)
+            .map_err(|error| PluginError::with_source("the token cannot be signed", error))?;
+        Ok(signature)
+    }
+}
