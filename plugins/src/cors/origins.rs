@@ -95,8 +95,10 @@ impl Rule {
             return Ok(Self::Exact(Origin::parse(entry).domain.into_owned()));
         }
         // The whole origin must match, in each of several alternatives: Kong anchors only the last one at its end.
-        let regex =
-            Regex::new(&format!("^(?:{entry})$")).map_err(|error| format!("not a regular expression: {error}"))?;
+        let regex = RegexBuilder::new(&format!("^(?:{entry})$"))
+            .backtrack_limit(BACKTRACK_LIMIT)
+            .build()
+            .map_err(|error| format!("not a regular expression: {error}"))?;
         Ok(if entry.contains(':') { Self::Domain(regex) } else { Self::Host(regex) })
     }
 
