@@ -1,1 +1,16 @@
-//! x
+//! Signet: a programmable API gateway on Pingora that runs Kong's declarative files.
+//!
+//! Data flows one way: YAML text → Model → Snapshot → request phases → plugins → upstream.
+
+pub mod admin;
+pub mod compile;
+pub mod config;
+mod cli;
+mod metrics;
+mod prepare;
+mod proxy;
+pub mod runtime;
+mod server;
+pub mod settings;
+
+pub use cli::run;

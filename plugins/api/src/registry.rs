@@ -39,6 +39,11 @@ impl Registration {
         }
     }
 
+    /// The phases in which the engine calls it, as bits of [`Phase`].
+    pub fn phases(&self) -> u8 {
+        self.phases
+    }
+
     /// Whether the engine calls it in `phase`.
     pub fn runs_in(&self, phase: Phase) -> bool {
         self.phases & phase as u8 != 0

@@ -1,0 +1,46 @@
+//! Consumers and their credentials, indexed.
+
+use std::{collections::HashMap, sync::Arc};
+
+use signet_plugin_api::{ConfigError, Consumers, CredentialStores, RawCredential, Registry};
+
+use super::Problems;
+use crate::config::{At, ConsumerDecl, CredentialDecl};
+
+/// All consumers, by every name they have. The loader has refused duplicates.
+pub fn index(declared: &[ConsumerDecl]) -> Arc<Consumers> {
+    let mut consumers = Consumers::default();
+    for decl in declared {
+        let unique = consumers.insert(Arc::clone(&decl.consumer));
+        debug_assert!(unique, "the loader refuses a name that is taken");
+    }
+    Arc::new(consumers)
+}
+
+/// One index per kind of credential that a registered plugin declares.
+pub fn credentials(
+    declared: Vec<CredentialDecl>,
+    consumers: &[ConsumerDecl],
+    registry: &Registry,
+    problems: &mut Problems,
+) -> CredentialStores {
+    let mut by_collection: HashMap<&str, (Vec<RawCredential>, Vec<At>)> = HashMap::new();
+    for CredentialDecl { collection, id, consumer, fields, at } in declared {
+        let Some(owner) = consumers.get(consumer) else {
+            problems.mistake(&at, ConfigError::new("consumer", "no such consumer"));
+            continue;
+        };
+        let (raw, places) = by_collection.entry(collection).or_default();
+        raw.push(RawCredential { id, consumer: Arc::clone(&owner.consumer), fields });
+        places.push(at);
+    }
+    let mut stores = CredentialStores::default();
+    for kind in registry.iter().flat_map(|plugin| plugin.credentials) {
+        let (raw, places) = by_collection.remove(kind.collection).unwrap_or_default();
+        for (position, error) in stores.add(*kind, raw).err().into_iter().flatten() {
+            let at = places.get(position).cloned().unwrap_or_default();
+            problems.mistake(&at, error);
+        }
+    }
+    stores
+}

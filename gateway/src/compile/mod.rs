@@ -1,0 +1,65 @@
+//! Model and registry to snapshot: the only place where names become handles. Collects all mistakes.
+
+mod consumers;
+mod plugins;
+mod problem;
+mod routes;
+
+use std::{sync::Arc, time::Duration};
+
+use signet_plugin_api::{Registry, WorkPool};
+
+pub use self::problem::{Problem, Problems};
+use crate::{
+    config::Model,
+    runtime::{Counts, RouteStats, Snapshot, resolver::Resolver},
+};
+
+/// What the engine lends to a configuration.
+#[derive(Debug)]
+pub struct Engine<'a> {
+    /// The plugins that can be named.
+    pub registry: &'a Registry,
+    /// Where the hosts of services are looked up.
+    pub resolver: &'a Arc<Resolver>,
+    /// The threads that sign.
+    pub signing: &'a WorkPool,
+    /// How long an upstream connection is kept when nothing uses it; `None` is for ever.
+    pub upstream_idle: Option<Duration>,
+}
+
+/// A configuration that can be served, with what its operator should know.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Ready to be published.
+    pub snapshot: Snapshot,
+    /// Legal but unwise.
+    pub warnings: Vec<Problem>,
+}
+
+/// Compiles a model.
+///
+/// # Errors
+/// Every mistake that the model shows once plugins, credentials and routes are understood.
+pub fn compile(model: Model, engine: &Engine<'_>) -> Result<Compiled, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let consumers = consumers::index(&model.consumers);
+    let credentials = consumers::credentials(model.credentials, &model.consumers, engine.registry, &mut problems);
+    let instances = plugins::compile(model.plugins, engine, &consumers, &credentials, &mut problems);
+    let placed = plugins::Placed::new(&instances, &model.consumers);
+    let routes = routes::compile(&model.services, &model.routes, &placed, engine, &mut problems);
+    let counts = Counts {
+        services: model.services.len(),
+        routes: model.routes.len(),
+        plugins: instances.len(),
+        consumers: model.consumers.len(),
+    };
+    let (mistakes, warnings) = problems.into_parts();
+    match routes {
+        Some((router, routes)) if mistakes.is_empty() => {
+            let unrouted = Arc::new(RouteStats::new("", ""));
+            Ok(Compiled { snapshot: Snapshot { router, routes, unrouted, counts, hash: String::new() }, warnings })
+        }
+        _ => Err(mistakes),
+    }
+}

@@ -1,0 +1,144 @@
+//! From the head of a request to its route, through the plugins: either an answer, or on to the upstream.
+
+use http::{HeaderValue, Method, StatusCode, Version, header};
+use pingora_proxy::Session;
+use signet_plugin_api::{Request, Response, Scheme};
+
+use super::{
+    Exchange, Gateway, Limits,
+    body::Incoming,
+    client::{self, Caller},
+    exchange::log_broken,
+};
+use crate::runtime::{
+    chain::Outcome,
+    router::{Query, upstream_path},
+};
+
+/// Seconds that an idle client connection is kept (nginx: `keepalive_timeout`).
+const KEEPALIVE: u64 = 75;
+
+/// Pingora keeps an idle connection forever by default. A connection that it decided to close stays so.
+pub fn limit_keepalive(session: &mut Session) {
+    if session.get_keepalive() == Some(0) {
+        session.set_keepalive(Some(KEEPALIVE));
+    }
+}
+
+/// Decides what happens to a request; `None` sends it upstream.
+pub async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exchange) -> Option<Response> {
+    if let Some(refusal) = refuse(session, gateway.policy.limits) {
+        return Some(refusal);
+    }
+    let caller = gateway.policy.trust.caller(session);
+    if let Some(answer) = route(session, ex, &caller) {
+        return Some(answer);
+    }
+    let answer = run_chain(session, ex, &caller).await;
+    let no_service = answer.is_none() && ex.upstream().is_none();
+    ex.caller = Some(caller);
+    if no_service {
+        return Some(Response::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"));
+    }
+    answer
+}
+
+/// What no route could make right.
+fn refuse(session: &Session, limits: Limits) -> Option<Response> {
+    let head = session.req_header();
+    let refusal = |status: StatusCode, message: &'static str| Some(Response::error(status, message));
+    let uri = head.uri.path_and_query().map_or(0, |text| text.as_str().len());
+    if uri > limits.uri {
+        return refusal(StatusCode::URI_TOO_LONG, "URI too long");
+    }
+    if header_length(session) > limits.header {
+        return refusal(StatusCode::BAD_REQUEST, "Request header or cookie too large");
+    }
+    let no_host = head.version == Version::HTTP_11 && client::host(session).is_none_or(str::is_empty);
+    let two_credentials = head.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some();
+    let no_path = head.uri.path() == "*" || !head.uri.path().starts_with('/');
+    if no_host || two_credentials || no_path {
+        return refusal(StatusCode::BAD_REQUEST, "Bad request");
+    }
+    if head.method == Method::TRACE {
+        return refusal(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
+    }
+    let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.zip(limits.body).is_some_and(|(length, limit)| length > limit) {
+        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large");
+    }
+    None
+}
+
+fn header_length(session: &Session) -> usize {
+    match session.as_downstream().as_http1() {
+        Some(h1) => h1.get_headers_raw_bytes().len(),
+        None => session.req_header().headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum(),
+    }
+}
+
+/// Finds the route and what it makes of the path.
+fn route(session: &Session, ex: &mut Exchange, caller: &Caller) -> Option<Response> {
+    let snapshot = ex.snapshot().map(std::sync::Arc::clone)?;
+    let head = session.req_header();
+    let query = Query {
+        method: &head.method,
+        host: client::host(session),
+        path: head.uri.path(),
+        headers: &head.headers,
+        scheme: caller.client.scheme,
+        port: caller.client.port,
+        sni: None,
+    };
+    let Some(found) = snapshot.router.find(&query) else {
+        return Some(Response::error(StatusCode::NOT_FOUND, "no Route matched with those values"));
+    };
+    ex.routed(found.route);
+    let entry = snapshot.entry(found.route)?;
+    if found.https_only && caller.scheme != Scheme::Https {
+        return Some(redirect(session, caller, entry.route.https_redirect_status_code));
+    }
+    let service_path = entry.upstream.as_ref().and_then(|upstream| upstream.service.path.as_deref());
+    ex.upstream_path = upstream_path(service_path, &found, entry.route.strip_path).into_owned();
+    ex.prefix = snapshot.router.forwarded_prefix(&found);
+    None
+}
+
+/// The answer of an https-only route to a plain request.
+fn redirect(session: &Session, caller: &Caller, code: u16) -> Response {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::UPGRADE_REQUIRED);
+    if status == StatusCode::UPGRADE_REQUIRED {
+        return Response::error(status, "Please use HTTPS protocol")
+            .with_header(header::CONNECTION, HeaderValue::from_static("Upgrade"))
+            .with_header(header::UPGRADE, HeaderValue::from_static("TLS/1.2, HTTP/1.1"));
+    }
+    let head = session.req_header();
+    let forwarded = head.headers.get("x-forwarded-host").filter(|_| caller.trusted).and_then(|host| host.to_str().ok());
+    let host = forwarded.or_else(|| client::host(session)).map_or("", client::host_without_port);
+    let path = head.uri.path_and_query().map_or("/", |text| text.as_str());
+    let Ok(location) = HeaderValue::from_str(&format!("https://{host}{path}")) else {
+        return Response::error(StatusCode::BAD_REQUEST, "Bad request");
+    };
+    let title = format!("{code} {}", status.canonical_reason().unwrap_or("Redirect"));
+    Response::new(status)
+        .with_header(header::CONTENT_TYPE, HeaderValue::from_static("text/html"))
+        .with_header(header::LOCATION, location)
+        .with_body(format!(
+            "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
+        ))
+}
+
+async fn run_chain(session: &mut Session, ex: &mut Exchange, caller: &Caller) -> Option<Response> {
+    let snapshot = ex.snapshot().map(std::sync::Arc::clone)?;
+    let entry = snapshot.entry(ex.position()?)?;
+    let mut incoming = Incoming { session, body: &mut ex.body };
+    let mut request = Request::of(&mut incoming, &caller.client);
+    match entry.chain.on_request(&mut request, &mut ex.cx, &mut ex.progress).await {
+        Outcome::Continue => None,
+        Outcome::Respond(response) => Some(response),
+        Outcome::Broken(broken) => {
+            log_broken(&broken);
+            Some(Response::error(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"))
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The state of one request, from its first byte to the log.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use http::{HeaderValue, StatusCode};
+use signet_plugin_api::{Context, RequestId};
+use tracing::error;
+use uuid::Uuid;
+
+use super::{body::RequestBody, client::Caller};
+use crate::runtime::{
+    RouteEntry, Snapshot, Source, Upstream,
+    chain::{Failure, Progress},
+};
+
+/// Pingora's per-request context.
+pub struct Exchange {
+    /// What plugins share.
+    pub cx: Context,
+    /// How far the chain came.
+    pub progress: Progress,
+    /// The client, once it was looked at.
+    pub caller: Option<Caller>,
+    /// The path to ask the upstream for, without the query.
+    pub upstream_path: String,
+    /// `X-Forwarded-Prefix`: the part of the path that the route matched.
+    pub prefix: Option<HeaderValue>,
+    /// The request body.
+    pub body: RequestBody,
+    /// What to answer when the upstream cannot be used, set by whoever found out.
+    pub failure: Option<(StatusCode, &'static str)>,
+    started: Instant,
+    sent: Option<Instant>,
+    answered: Option<Instant>,
+    snapshot: Option<Arc<Snapshot>>,
+    position: Option<u32>,
+    attempts: u32,
+    in_flight: InFlight,
+}
+
+impl Exchange {
+    /// A connection is ready for its next request.
+    pub fn begin(in_flight: Arc<AtomicUsize>) -> Self {
+        Self {
+            cx: Context::default(),
+            progress: Progress::default(),
+            caller: None,
+            upstream_path: String::new(),
+            prefix: None,
+            body: RequestBody::default(),
+            failure: None,
+            started: Instant::now(),
+            sent: None,
+            answered: None,
+            snapshot: None,
+            position: None,
+            attempts: 0,
+            in_flight: InFlight { count: in_flight, counted: false },
+        }
+    }
+
+    /// The head of the request is here: time and drain count from now on, not from when the connection became idle.
+    pub fn arrived(&mut self) {
+        self.started = Instant::now();
+        self.in_flight.enter();
+    }
+
+    /// The request sees this configuration until its end.
+    pub fn pin(&mut self, snapshot: Arc<Snapshot>) {
+        self.snapshot = Some(snapshot);
+        self.cx = Context::new(new_request_id(), None, None);
+    }
+
+    /// The configuration of this request.
+    pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.snapshot.as_ref()
+    }
+
+    /// The router's choice.
+    pub fn routed(&mut self, position: u32) {
+        self.position = Some(position);
+        if let Some(entry) = self.snapshot.as_ref().and_then(|snapshot| snapshot.entry(position)) {
+            let service = entry.upstream.as_ref().map(|upstream| Arc::clone(&upstream.service));
+            self.cx = Context::new(self.cx.request_id().clone(), Some(Arc::clone(&entry.route)), service);
+        }
+    }
+
+    /// The route, with what it takes to run its chain: disjoint borrows of one exchange.
+    pub fn chain_parts(&mut self) -> (Option<&RouteEntry>, &mut Context, Progress) {
+        let entry = entry(self.snapshot.as_ref(), self.position);
+        (entry, &mut self.cx, self.progress)
+    }
+
+    /// The router's choice, if it made one.
+    pub fn position(&self) -> Option<u32> {
+        self.position
+    }
+
+    /// The route that was chosen.
+    pub fn entry(&self) -> Option<&RouteEntry> {
+        entry(self.snapshot.as_ref(), self.position)
+    }
+
+    /// The upstream of the route.
+    pub fn upstream(&self) -> Option<&Arc<Upstream>> {
+        self.entry()?.upstream.as_ref()
+    }
+
+    /// One more try to reach the upstream.
+    pub fn begin_attempt(&mut self) {
+        self.attempts += 1;
+        self.body.rewind();
+    }
+
+    /// Whether the route allows another try.
+    pub fn may_try_again(&self) -> bool {
+        self.upstream().is_some_and(|upstream| self.attempts < upstream.attempts())
+    }
+
+    /// The request is on its way upstream.
+    pub fn sent(&mut self) {
+        self.sent = Some(Instant::now());
+    }
+
+    /// The head of the upstream's response is here.
+    pub fn upstream_answered(&mut self) {
+        self.answered = Some(Instant::now());
+    }
+
+    /// What the upstream said is not passed on: the answer is the gateway's.
+    pub fn failed(&mut self) {
+        self.answered = None;
+    }
+
+    /// Whether an upstream's response is being passed on.
+    pub fn source(&self) -> Source {
+        if self.answered.is_some() { Source::Upstream } else { Source::Gateway }
+    }
+
+    /// Whether the request was sent upstream, with or without an answer.
+    pub fn was_proxied(&self) -> bool {
+        self.attempts > 0
+    }
+
+    /// Milliseconds until the request was sent upstream; until now when it was not.
+    pub fn proxy_latency(&self) -> u128 {
+        (self.sent.unwrap_or_else(Instant::now) - self.started).as_millis()
+    }
+
+    /// Milliseconds that the upstream took for the head of its response.
+    pub fn upstream_latency(&self) -> u128 {
+        self.sent.map_or(0, |sent| (self.answered.unwrap_or_else(Instant::now) - sent).as_millis())
+    }
+
+    /// Milliseconds since the request arrived.
+    pub fn total_latency(&self) -> u128 {
+        self.started.elapsed().as_millis()
+    }
+
+    /// A failure that was answered as the configuration says, not a defect.
+    pub fn is_expected_failure(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// For Pingora's own log lines: nothing that the client chose.
+    pub fn summary(&self) -> String {
+        let route = self.cx.route().and_then(|route| route.name.as_deref()).unwrap_or("-");
+        format!("request {} on route {route}", self.cx.request_id().as_str())
+    }
+
+    /// The request is over: counts it and runs the chain's log phase.
+    pub async fn finish(&mut self, code: u16) {
+        let source = self.source();
+        let took = self.started.elapsed();
+        let Some(snapshot) = &self.snapshot else { return };
+        let entry = entry(Some(snapshot), self.position);
+        if code != 0 {
+            entry.map_or(&snapshot.unrouted, |entry| &entry.stats).record(code, source, took);
+        }
+        let Some(entry) = entry else { return };
+        if let Err(broken) = entry.chain.on_log(&self.cx, self.progress).await {
+            log_broken(&broken);
+        }
+    }
+}
+
+/// Logs a plugin that failed.
+pub fn log_broken(broken: &Failure) {
+    match &broken.error {
+        Some(cause) => {
+            let source = std::error::Error::source(cause).map(ToString::to_string);
+            error!(plugin = broken.plugin, error = %cause, source, "a plugin failed");
+        }
+        None => error!(plugin = broken.plugin, "a plugin panicked"),
+    }
+}
+
+fn entry(snapshot: Option<&Arc<Snapshot>>, position: Option<u32>) -> Option<&RouteEntry> {
+    snapshot?.entry(position?)
+}
+
+fn new_request_id() -> RequestId {
+    let mut text = [0; uuid::fmt::Simple::LENGTH];
+    let text: &str = Uuid::new_v4().simple().encode_lower(&mut text);
+    RequestId::new(HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("")))
+}
+
+/// Counts a request while it is served, however it ends.
+struct InFlight {
+    count: Arc<AtomicUsize>,
+    counted: bool,
+}
+
+impl InFlight {
+    fn enter(&mut self) {
+        if !self.counted {
+            self.counted = true;
+            self.count.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.counted {
+            self.count.fetch_sub(1, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! One request from the client's head to the last byte of the answer: Pingora's hooks, each a line of ours.
+
+mod admit;
+mod body;
+mod client;
+mod error_body;
+mod exchange;
+mod failure;
+mod forward;
+mod policy;
+mod respond;
+
+use std::sync::{Arc, atomic::AtomicUsize};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora_core::{modules::http::HttpModules, prelude::*};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+
+pub use client::Trust;
+pub use exchange::Exchange;
+pub use policy::{HeaderPolicy, Limits, Policy};
+
+use crate::runtime::Current;
+
+/// The gateway: pins a snapshot per request and does what it says.
+#[derive(Debug)]
+pub struct Gateway {
+    /// What new requests see.
+    pub current: Arc<Current>,
+    /// What the settings say about every request.
+    pub policy: Policy,
+    /// Requests that are being served: a graceful stop waits for zero.
+    pub in_flight: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange::begin(Arc::clone(&self.in_flight))
+    }
+
+    /// Pingora's default module compresses responses; the gateway passes them on as they are.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, ex: &mut Exchange) -> Result<()> {
+        ex.arrived();
+        admit::limit_keepalive(session);
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ex: &mut Exchange) -> Result<bool> {
+        ex.pin(self.current.pin());
+        match admit::admit(self, session, ex).await {
+            Some(response) => respond::answer(self, session, ex, response).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, ex: &mut Exchange) -> Result<Box<HttpPeer>> {
+        ex.begin_attempt();
+        let peer = match ex.upstream() {
+            Some(upstream) => upstream.peer().await,
+            None => return Err(failure::no_service(ex)),
+        };
+        peer.map_err(|_| failure::no_address(ex))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        head: &mut RequestHeader,
+        ex: &mut Exchange,
+    ) -> Result<()> {
+        forward::rewrite(self, session, head, ex)?;
+        let (entry, cx, progress) = ex.chain_parts();
+        match entry {
+            Some(entry) => entry.chain.on_upstream_request(head, cx, progress).await.map_err(|broken| failure::broken(&broken)),
+            None => Ok(()),
+        }
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ex: &mut Exchange,
+    ) -> Result<()> {
+        ex.body.forward(body, end);
+        ex.body.count(body.as_ref().map_or(0, Bytes::len), self.policy.limits.body).map_err(|()| failure::body_too_large(ex))
+    }
+
+    async fn response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ex: &mut Exchange) -> Result<()> {
+        ex.upstream_answered();
+        let (entry, cx, progress) = ex.chain_parts();
+        if let Some(entry) = entry {
+            entry.chain.on_response(head, cx, progress).await.map_err(|broken| failure::broken(&broken))?;
+        }
+        respond::stamp_proxied(&self.policy.headers, session, head, ex)
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ex: &mut Exchange,
+    ) -> Result<Option<std::time::Duration>> {
+        let (entry, cx, progress) = ex.chain_parts();
+        match entry {
+            Some(entry) => entry.chain.on_response_body(body, end, cx, progress).map_err(|broken| failure::broken(&broken))?,
+            None => (),
+        }
+        Ok(None)
+    }
+
+    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ex: &mut Exchange, e: Box<Error>) -> Box<Error> {
+        failure::retry_connect(ex, e)
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        e: Box<Error>,
+        ex: &mut Exchange,
+        reused: bool,
+    ) -> Box<Error> {
+        failure::retry_exchange(peer, session, e, ex, reused)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ex: &mut Exchange) -> FailToProxy {
+        failure::answer(self, session, e, ex).await
+    }
+
+    fn suppress_error_log(&self, _session: &Session, ex: &Exchange, _error: &Error) -> bool {
+        ex.is_expected_failure()
+    }
+
+    fn request_summary(&self, _session: &Session, ex: &Exchange) -> String {
+        ex.summary()
+    }
+
+    async fn logging(&self, session: &mut Session, _e: Option<&Error>, ex: &mut Exchange) {
+        let code = session.response_written().map_or(0, |head| head.status.as_u16());
+        ex.finish(code).await;
+    }
+}

@@ -1,0 +1,164 @@
+//! The only place that answers a client in the upstream's stead, and the headers that every response gets.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
+use pingora_core::{Result, protocols::http::date::get_cached_date};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+use signet_plugin_api::{Body, Response};
+
+use super::{
+    Exchange, Gateway, HeaderPolicy,
+    error_body::render,
+    exchange::log_broken,
+    failure::{UNEXPECTED, Unexpected},
+};
+
+/// A request body up to this size is read to its end before the answer, so that the connection can be kept.
+const WORTH_DRAINING: u64 = 64 * 1024;
+
+/// Writes `response`, after the chain's `on_response` has seen its head.
+///
+/// # Errors
+/// When the client is gone.
+pub async fn answer(gateway: &Gateway, session: &mut Session, ex: &mut Exchange, response: Response) -> Result<()> {
+    let (head, body) = match prepare(gateway, session, ex, response).await {
+        Ok(prepared) => prepared,
+        Err(Unexpected) => {
+            let plain = Response::error(StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED);
+            let (mut head, body) = build(gateway, session, ex, plain)?;
+            stamp_own(&gateway.policy.headers, &mut head, ex)?;
+            (head, body)
+        }
+    };
+    settle_request_body(session).await;
+    let no_body = body.is_empty() || session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(head), no_body).await?;
+    if !no_body {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
+}
+
+/// Adds the gateway's headers to a response of the upstream.
+///
+/// # Errors
+/// When there are too many headers.
+pub fn stamp_proxied(policy: &HeaderPolicy, session: &Session, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
+    let _ = session;
+    if policy.upstream_latency {
+        head.insert_header("X-Kong-Upstream-Latency", milliseconds(ex.upstream_latency()))?;
+    }
+    if policy.proxy_latency {
+        head.insert_header("X-Kong-Proxy-Latency", milliseconds(ex.proxy_latency()))?;
+    }
+    if policy.upstream_status {
+        head.insert_header("X-Kong-Upstream-Status", HeaderValue::from(head.status.as_u16()))?;
+    }
+    stamp_via(policy, head)?;
+    stamp_request_id(policy, head, ex)
+}
+
+/// Adds the gateway's headers to an answer of its own.
+fn stamp_own(policy: &HeaderPolicy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
+    if policy.server {
+        head.insert_header(header::SERVER, policy.product.clone())?;
+    }
+    // Kong shows a request that failed on its way upstream as one that was proxied.
+    if ex.was_proxied() {
+        if policy.upstream_latency {
+            head.insert_header("X-Kong-Upstream-Latency", milliseconds(ex.upstream_latency()))?;
+        }
+        if policy.proxy_latency {
+            head.insert_header("X-Kong-Proxy-Latency", milliseconds(ex.proxy_latency()))?;
+        }
+        stamp_via(policy, head)?;
+    } else if policy.response_latency {
+        head.insert_header("X-Kong-Response-Latency", milliseconds(ex.total_latency()))?;
+    }
+    stamp_request_id(policy, head, ex)
+}
+
+fn stamp_via(policy: &HeaderPolicy, head: &mut ResponseHeader) -> Result<()> {
+    if !policy.via {
+        return Ok(());
+    }
+    match head.headers.get(header::VIA) {
+        Some(earlier) => {
+            let joined = [earlier.as_bytes(), b", ", policy.via_value.as_bytes()].concat();
+            head.insert_header(header::VIA, joined.as_slice())
+        }
+        None => head.insert_header(header::VIA, policy.via_value.clone()),
+    }
+}
+
+fn stamp_request_id(policy: &HeaderPolicy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
+    if policy.request_id {
+        head.insert_header("X-Kong-Request-Id", ex.cx.request_id().as_header().clone())?;
+    }
+    Ok(())
+}
+
+async fn prepare(
+    gateway: &Gateway,
+    session: &Session,
+    ex: &mut Exchange,
+    response: Response,
+) -> Result<(ResponseHeader, Bytes), Unexpected> {
+    let (mut head, body) = build(gateway, session, ex, response).map_err(|_| Unexpected)?;
+    let (entry, cx, progress) = ex.chain_parts();
+    if let Some(entry) = entry {
+        entry.chain.on_response(&mut head, cx, progress).await.map_err(|broken| {
+            log_broken(&broken);
+            Unexpected
+        })?;
+    }
+    stamp_own(&gateway.policy.headers, &mut head, ex).map_err(|_| Unexpected)?;
+    Ok((head, body))
+}
+
+fn build(gateway: &Gateway, session: &Session, ex: &Exchange, response: Response) -> Result<(ResponseHeader, Bytes)> {
+    let mut head = ResponseHeader::build(response.status, Some(12))?;
+    let body = match response.body {
+        Body::Empty => Bytes::new(),
+        Body::Bytes(body) => body,
+        Body::Error(message) => {
+            let headers = &session.req_header().headers;
+            let default = &gateway.policy.error_default_type;
+            let id = ex.cx.request_id().as_str();
+            let (body, content_type) = render(response.status, &message, id, headers, default);
+            head.insert_header(header::CONTENT_TYPE, content_type)?;
+            body
+        }
+    };
+    for (name, value) in response.headers {
+        head.append_header(name, value)?;
+    }
+    head.insert_header(header::DATE, get_cached_date())?;
+    let has_length = response.status != StatusCode::NO_CONTENT && response.status != StatusCode::NOT_MODIFIED;
+    if has_length {
+        head.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    }
+    Ok((head, if has_length { body } else { Bytes::new() }))
+}
+
+/// Reads a short rest of the request body, or gives the connection up: the next request must not begin in the middle.
+async fn settle_request_body(session: &mut Session) {
+    if session.as_mut().is_body_done() {
+        return;
+    }
+    let headers = &session.req_header().headers;
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let waits_for_us = headers.contains_key(header::EXPECT);
+    if length.is_some_and(|length| length <= WORTH_DRAINING) && !waits_for_us {
+        session.as_mut().set_total_drain_timeout(Some(std::time::Duration::from_secs(2)));
+        if session.as_mut().drain_request_body().await.is_ok() {
+            return;
+        }
+    }
+    session.set_keepalive(None);
+}
+
+fn milliseconds(value: u128) -> HeaderValue {
+    HeaderValue::from(u64::try_from(value).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,242 @@
+//! The plugins of one route, in their order, ready to run.
+
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use pingora_http::{RequestHeader, ResponseHeader};
+use signet_plugin_api::{Context, Flow, Handler, Phase, PluginError, Request, Response};
+
+/// The plugins that can run on a route: one slot per plugin name, highest priority first.
+#[derive(Default)]
+pub struct Chain {
+    slots: Box<[Slot]>,
+    phases: u8,
+}
+
+/// One plugin name on one route.
+pub struct Slot {
+    /// The plugin's name.
+    pub name: &'static str,
+    /// The phases in which it runs, as bits of [`Phase`].
+    pub phases: u8,
+    /// The most specific handler that does not depend on the consumer.
+    pub base: Option<Arc<dyn Handler>>,
+    /// Handlers by consumer id, most specific scope first. The maps are shared between routes.
+    pub by_consumer: Box<[Arc<ConsumerHandlers>]>,
+}
+
+/// The handlers of one plugin name in one kind of consumer scope, by consumer id.
+pub type ConsumerHandlers = HashMap<Arc<str>, Arc<dyn Handler>>;
+
+/// How the request phase of a chain ended.
+pub enum Outcome {
+    /// No plugin answered.
+    Continue,
+    /// A plugin answered in the upstream's place.
+    Respond(Response),
+    /// A plugin is broken: 500 without detail.
+    Broken(Failure),
+}
+
+/// A plugin that failed or panicked, for the log.
+#[derive(Debug)]
+pub struct Failure {
+    /// The plugin's name.
+    pub plugin: &'static str,
+    /// What it said; `None` when it panicked (the panic hook has logged where).
+    pub error: Option<PluginError>,
+}
+
+/// What a request remembers of its way through the chain: which slots ran before the consumer was known, so that each
+/// plugin is the same handler in every phase.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Progress {
+    consumer_known_from: usize,
+}
+
+impl Chain {
+    /// A chain of these slots, which must be in the order in which they run.
+    pub fn new(slots: Vec<Slot>) -> Self {
+        Self { phases: slots.iter().fold(0, |all, slot| all | slot.phases), slots: slots.into() }
+    }
+
+    /// The names in the order in which they run.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.slots.iter().map(|slot| slot.name)
+    }
+
+    /// Whether any plugin runs in `phase`.
+    pub fn runs_in(&self, phase: Phase) -> bool {
+        self.phases & phase as u8 != 0
+    }
+
+    /// Runs `on_request` until a plugin answers.
+    pub async fn on_request(&self, request: &mut Request<'_>, cx: &mut Context, progress: &mut Progress) -> Outcome {
+        if !self.runs_in(Phase::Request) {
+            return Outcome::Continue;
+        }
+        progress.consumer_known_from = usize::MAX;
+        let mut running = "";
+        let run = async {
+            let mut known = false;
+            for (position, slot) in self.slots.iter().enumerate() {
+                if !known && cx.consumer().is_some() {
+                    known = true;
+                    progress.consumer_known_from = position;
+                }
+                let Some(handler) = slot.handler(Phase::Request, cx, known) else { continue };
+                running = slot.name;
+                if let Flow::Respond(response) = handler.on_request(request, cx).await? {
+                    return Ok(Some(response));
+                }
+            }
+            Ok(None)
+        };
+        match AssertUnwindSafe(run).catch_unwind().await {
+            Ok(Ok(None)) => Outcome::Continue,
+            Ok(Ok(Some(response))) => Outcome::Respond(response),
+            Ok(Err(error)) => Outcome::Broken(Failure { plugin: running, error: Some(error) }),
+            Err(_panic) => Outcome::Broken(Failure { plugin: running, error: None }),
+        }
+    }
+
+    /// Runs `on_upstream_request`.
+    ///
+    /// # Errors
+    /// When a plugin is broken.
+    pub async fn on_upstream_request(
+        &self,
+        head: &mut RequestHeader,
+        cx: &mut Context,
+        progress: Progress,
+    ) -> Result<(), Failure> {
+        if !self.runs_in(Phase::UpstreamRequest) {
+            return Ok(());
+        }
+        let mut running = "";
+        let run = async {
+            for (position, slot) in self.slots.iter().enumerate() {
+                let Some(handler) = slot.handler(Phase::UpstreamRequest, cx, progress.known_at(position)) else {
+                    continue;
+                };
+                running = slot.name;
+                handler.on_upstream_request(head, cx).await?;
+            }
+            Ok(())
+        };
+        let result = AssertUnwindSafe(run).catch_unwind().await;
+        settled(result, running)
+    }
+
+    /// Runs `on_response`.
+    ///
+    /// # Errors
+    /// When a plugin is broken.
+    pub async fn on_response(
+        &self,
+        head: &mut ResponseHeader,
+        cx: &mut Context,
+        progress: Progress,
+    ) -> Result<(), Failure> {
+        if !self.runs_in(Phase::Response) {
+            return Ok(());
+        }
+        let mut running = "";
+        let run = async {
+            for (position, slot) in self.slots.iter().enumerate() {
+                let Some(handler) = slot.handler(Phase::Response, cx, progress.known_at(position)) else { continue };
+                running = slot.name;
+                handler.on_response(head, cx).await?;
+            }
+            Ok(())
+        };
+        let result = AssertUnwindSafe(run).catch_unwind().await;
+        settled(result, running)
+    }
+
+    /// Runs `on_response_body` on one part of the body.
+    ///
+    /// # Errors
+    /// When a plugin is broken.
+    pub fn on_response_body(
+        &self,
+        body: &mut Option<Bytes>,
+        end: bool,
+        cx: &mut Context,
+        progress: Progress,
+    ) -> Result<(), Failure> {
+        if !self.runs_in(Phase::ResponseBody) {
+            return Ok(());
+        }
+        let mut running = "";
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            for (position, slot) in self.slots.iter().enumerate() {
+                let Some(handler) = slot.handler(Phase::ResponseBody, cx, progress.known_at(position)) else {
+                    continue;
+                };
+                running = slot.name;
+                handler.on_response_body(body, end, cx)?;
+            }
+            Ok(())
+        }));
+        settled(result, running)
+    }
+
+    /// Runs `on_log`.
+    ///
+    /// # Errors
+    /// When a plugin panicked.
+    pub async fn on_log(&self, cx: &Context, progress: Progress) -> Result<(), Failure> {
+        if !self.runs_in(Phase::Log) {
+            return Ok(());
+        }
+        let mut running = "";
+        let run = async {
+            for (position, slot) in self.slots.iter().enumerate() {
+                let Some(handler) = slot.handler(Phase::Log, cx, progress.known_at(position)) else { continue };
+                running = slot.name;
+                handler.on_log(cx).await;
+            }
+            Ok(())
+        };
+        let result = AssertUnwindSafe(run).catch_unwind().await;
+        settled(result, running)
+    }
+}
+
+impl Slot {
+    /// The handler for this request, by Kong's precedence; `None` when the plugin does not run here or in this phase.
+    fn handler(&self, phase: Phase, cx: &Context, consumer_known: bool) -> Option<&Arc<dyn Handler>> {
+        if self.phases & phase as u8 == 0 {
+            return None;
+        }
+        if consumer_known
+            && !self.by_consumer.is_empty()
+            && let Some(consumer) = cx.consumer()
+            && let Some(handler) = self.by_consumer.iter().find_map(|handlers| handlers.get(&consumer.id))
+        {
+            return Some(handler);
+        }
+        self.base.as_ref()
+    }
+}
+
+impl Progress {
+    fn known_at(self, position: usize) -> bool {
+        position >= self.consumer_known_from
+    }
+}
+
+type Settled = Result<Result<(), PluginError>, Box<dyn std::any::Any + Send>>;
+
+fn settled(result: Settled, plugin: &'static str) -> Result<(), Failure> {
+    match result {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Failure { plugin, error: Some(error) }),
+        Err(_panic) => Err(Failure { plugin, error: None }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

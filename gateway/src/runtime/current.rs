@@ -1,0 +1,23 @@
+//! The one swappable cell: which snapshot new requests pin.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::Snapshot;
+
+/// The configuration that new requests see. A request pins it once and never looks again.
+#[derive(Debug)]
+pub struct Current(ArcSwap<Snapshot>);
+
+impl Current {
+    /// Starts with `snapshot`.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self(ArcSwap::from_pointee(snapshot))
+    }
+
+    /// The snapshot for a new request.
+    pub fn pin(&self) -> Arc<Snapshot> {
+        self.0.load_full()
+    }
+}

@@ -1,0 +1,16 @@
+//! What a request reads: the compiled configuration, immutable and shared.
+
+pub mod chain;
+mod current;
+pub mod resolver;
+pub mod router;
+mod snapshot;
+pub mod stats;
+mod upstream;
+mod work;
+
+pub use current::Current;
+pub use snapshot::{Counts, RouteEntry, Snapshot};
+pub use stats::{RouteStats, Source};
+pub use upstream::{NoAddress, Upstream};
+pub use work::SigningPool;

@@ -1,0 +1,63 @@
+//! One compiled configuration.
+
+use std::{fmt, sync::Arc};
+
+use signet_plugin_api::Route;
+
+use super::{RouteStats, Upstream, chain::Chain, router::Router};
+
+/// Everything that a request needs to know of the configuration. Nothing in it can be invalid.
+pub struct Snapshot {
+    /// Finds the position in `routes`.
+    pub router: Router,
+    /// What to do with a request, by the router's positions.
+    pub routes: Vec<RouteEntry>,
+    /// The counters of requests that no route took.
+    pub unrouted: Arc<RouteStats>,
+    /// How much of everything there is.
+    pub counts: Counts,
+    /// The SHA-256 of the text that it was compiled from, in hexadecimal; empty for the empty configuration.
+    pub hash: String,
+}
+
+/// One route, compiled.
+pub struct RouteEntry {
+    /// The entity.
+    pub route: Arc<Route>,
+    /// Where it leads; `None` for a route without a service.
+    pub upstream: Option<Arc<Upstream>>,
+    /// Its plugins.
+    pub chain: Chain,
+    /// Its counters.
+    pub stats: Arc<RouteStats>,
+}
+
+/// How many entities a configuration serves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Counts {
+    pub services: usize,
+    pub routes: usize,
+    pub plugins: usize,
+    pub consumers: usize,
+}
+
+impl Snapshot {
+    /// The entry at a position that the router gave.
+    pub fn entry(&self, position: u32) -> Option<&RouteEntry> {
+        self.routes.get(usize::try_from(position).ok()?)
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { services, routes, plugins, consumers } = self;
+        write!(f, "{services} services, {routes} routes, {plugins} plugins, {consumers} consumers")
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("counts", &self.counts).field("hash", &self.hash).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,157 @@
+//! The process: listeners bound before anything starts, services on one runtime, and a stop that waits for requests.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    os::fd::IntoRawFd,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use pingora_core::{
+    apps::ServerApp,
+    listeners::{L4BufferSettings, ListenerConfig},
+    server::{Fds, ListenFds, configuration::ServerConf},
+    services::listening::Service,
+};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::{Instant, interval, timeout_at},
+};
+use tracing::{info, warn};
+
+/// How often the end of the last request is looked for while the process drains.
+const DRAIN_POLL: Duration = Duration::from_millis(20);
+
+/// A listener that has its port but does not accept yet.
+#[derive(Debug)]
+pub struct Bound {
+    /// The address with the real port.
+    pub address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Bound {
+    /// Takes the address; port 0 becomes a free one.
+    ///
+    /// # Errors
+    /// When the port is in use or may not be taken.
+    pub fn take(address: SocketAddr, reuse_port: bool) -> io::Result<Self> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(reuse_port)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(1024)?;
+        socket.set_nonblocking(true)?;
+        let listener = TcpListener::from(socket);
+        Ok(Self { address: listener.local_addr()?, listener })
+    }
+}
+
+/// The services of a process, with their listeners.
+#[derive(Default)]
+pub struct Server {
+    services: Vec<Box<dyn pingora_core::services::Service>>,
+    listeners: Vec<(String, i32)>,
+}
+
+impl Server {
+    /// Adds a service on listeners that are bound already.
+    pub fn add<A: ServerApp + Send + Sync + 'static>(&mut self, mut service: Service<A>, bound: Vec<Bound>) {
+        for Bound { address, listener } in bound {
+            let name = address.to_string();
+            // Pingora's own read buffer would hold 64 KiB for each idle connection.
+            let config = ListenerConfig::tcp(&name).l4_buffer(L4BufferSettings::default().read(0));
+            service.add_listener(config);
+            self.listeners.push((name, listener.into_raw_fd()));
+        }
+        self.services.push(Box::new(service));
+    }
+
+    /// Serves until a signal, then drains. `ready` is called once everything accepts.
+    ///
+    /// # Errors
+    /// When the runtime or the signal handlers cannot be set up.
+    pub fn run(
+        self,
+        threads: usize,
+        drain: Duration,
+        in_flight: &AtomicUsize,
+        ready: impl FnOnce(),
+    ) -> io::Result<()> {
+        let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().thread_name("signet").build()?;
+        let result = runtime.block_on(self.serve(drain, in_flight, ready));
+        runtime.shutdown_background();
+        result
+    }
+
+    async fn serve(self, drain: Duration, in_flight: &AtomicUsize, ready: impl FnOnce()) -> io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut quit = signal(SignalKind::quit())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (stop, stopping) = watch::channel(false);
+        let fds = inherited(self.listeners);
+        for mut service in self.services {
+            let (fds, stopping) = (fds.clone(), stopping.clone());
+            tokio::spawn(async move { service.start_service(Some(fds), stopping, 1).await });
+        }
+        ready();
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = quit.recv() => (),
+            _ = interrupt.recv() => (),
+        }
+        info!(seconds = drain.as_secs(), "stopping: no new connections, waiting for the last request");
+        // The receivers live as long as the services do.
+        let _ = stop.send(true);
+        tokio::select! {
+            () = drained(drain, in_flight) => (),
+            _ = interrupt.recv() => warn!("stopped at once by a second signal"),
+        }
+        Ok(())
+    }
+}
+
+fn inherited(listeners: Vec<(String, i32)>) -> ListenFds {
+    let mut fds = Fds::new();
+    for (name, fd) in listeners {
+        fds.add(name, fd);
+    }
+    Arc::new(parking_lot::Mutex::new(fds))
+}
+
+async fn drained(limit: Duration, in_flight: &AtomicUsize) {
+    let mut tick = interval(DRAIN_POLL);
+    let last_request = async {
+        loop {
+            // The first tick comes at once; the second leaves time to requests whose head is on its way.
+            tick.tick().await;
+            tick.tick().await;
+            if in_flight.load(Relaxed) == 0 {
+                return;
+            }
+        }
+    };
+    if timeout_at(Instant::now() + limit, last_request).await.is_err() {
+        warn!(requests = in_flight.load(Relaxed), "the time to drain is over; requests are cut off");
+    }
+}
+
+/// Pingora's view of the process.
+pub fn pingora_conf(threads: usize, keepalive_pool_size: usize) -> Arc<ServerConf> {
+    Arc::new(ServerConf {
+        threads,
+        upstream_keepalive_pool_size: keepalive_pool_size,
+        // The route decides how often a request is tried; this only bounds a loop.
+        max_retries: 1024,
+        ..ServerConf::default()
+    })
+}
