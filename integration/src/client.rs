@@ -188,6 +188,11 @@ impl Client {
         Ok(Some(Response { status_line: head.start, status, headers: head.headers, body, chunks }))
     }
 
+    /// Waits until these bytes have come; they stay to be read.
+    pub fn wait_for(&mut self, bytes: &[u8]) {
+        self.0.until(bytes).expect("the bytes before the end");
+    }
+
     /// Whether the gateway has closed the connection (waits for it to do so, or to send something).
     pub fn is_closed(&mut self) -> bool {
         self.0.at_end()

@@ -25,7 +25,7 @@ pub struct Gateway {
 /// How to start one.
 #[derive(Debug)]
 pub struct Start {
-    config: PathBuf,
+    config: Option<PathBuf>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     folder: Folder,
@@ -43,12 +43,17 @@ impl Gateway {
         // JSON files are parsed as JSON: the name tells.
         let name = if text.trim_start().starts_with('{') { "kong.json" } else { "kong.yml" };
         let config = folder.write(name, text);
-        Start::new(config, folder)
+        Start::new(Some(config), folder)
     }
 
     /// The same for a file that is there.
     pub fn of(file: impl AsRef<Path>) -> Start {
-        Start::new(file.as_ref().to_owned(), Folder::new())
+        Start::new(Some(file.as_ref().to_owned()), Folder::new())
+    }
+
+    /// The same without any configuration.
+    pub fn unconfigured() -> Start {
+        Start::new(None, Folder::new())
     }
 
     /// The proxy listener.
@@ -109,7 +114,7 @@ impl Gateway {
 }
 
 impl Start {
-    fn new(config: PathBuf, folder: Folder) -> Self {
+    fn new(config: Option<PathBuf>, folder: Folder) -> Self {
         let start = Self { config, arguments: Vec::new(), environment: Vec::new(), folder };
         start
             .setting("proxy_listen", "127.0.0.1:0")
@@ -146,14 +151,18 @@ impl Start {
         self
     }
 
-    /// Starts it and waits until it is ready.
+    /// Starts it and waits until it is ready; without a configuration, until it listens.
     pub fn start(self) -> Gateway {
+        let configured = self.config.is_some();
         let (process, folder) = self.spawn();
         let proxy = process.line("the proxy listener", |line| listener(line, "proxy"));
         let status = process.line("the status listener", |line| listener(line, "status"));
-        let serving = process.line("what it serves", |line| line.starts_with("serving ").then(|| line.to_owned()));
-        let gateway = Gateway { process, proxy, status, serving, _folder: folder };
-        gateway.wait_until_ready();
+        let mut gateway = Gateway { process, proxy, status, serving: String::new(), _folder: folder };
+        if configured {
+            let counts = |line: &str| line.starts_with("serving ").then(|| line.to_owned());
+            gateway.serving = gateway.process.line("what it serves", counts);
+            gateway.wait_until_ready();
+        }
         gateway
     }
 
@@ -165,7 +174,10 @@ impl Start {
 
     fn spawn(self) -> (Process, Folder) {
         let mut command = command();
-        command.arg("run").arg("-c").arg(&self.config).args(&self.arguments).envs(self.environment);
+        command.arg("run").args(&self.arguments).envs(self.environment);
+        if let Some(config) = &self.config {
+            command.arg("-c").arg(config);
+        }
         (Process::spawn(&mut command), self.folder)
     }
 }

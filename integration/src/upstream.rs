@@ -250,8 +250,8 @@ impl Conversation {
         let _ = self.reader.rest();
     }
 
-    /// Closes at once, in both directions.
-    pub fn close(&mut self) {
-        let _ = self.reader.stream.shutdown(Shutdown::Both);
+    /// Says that nothing more will come, and goes on reading.
+    pub fn finish(&mut self) {
+        let _ = self.reader.stream.shutdown(Shutdown::Write);
     }
 }

@@ -100,6 +100,16 @@ impl Reader {
         Ok(std::mem::take(&mut self.buffer))
     }
 
+    /// Reads on until `part` has come; consumes nothing.
+    pub(crate) fn until(&mut self, part: &[u8]) -> io::Result<()> {
+        while find(&self.buffer, part).is_none() {
+            if self.fill()? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the other side has closed and left nothing unread.
     pub(crate) fn at_end(&mut self) -> bool {
         // A reset says the same: nothing comes any more.

@@ -8,4 +8,17 @@
     reason = "tests report by panicking, and say what they have done"
 )]
 
+mod bad_input;
+mod basic_auth;
+mod check;
+mod cors;
 mod golden;
+mod identity;
+mod jose;
+mod key_auth;
+mod proxying;
+mod refusals;
+mod request_termination;
+mod setup;
+mod status;
+mod x_custom_jwt;

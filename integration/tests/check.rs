@@ -1,0 +1,225 @@
+//! `signet check` on whole files.
+
+use std::{fs, path::PathBuf};
+
+use signet_integration::{Folder, Run, signet};
+
+use crate::setup::{repository, test_key};
+
+fn check(file: &std::path::Path) -> Run {
+    signet(["check".as_ref(), file.as_os_str()])
+}
+
+/// The mistakes, without the file's name.
+fn mistakes(run: &Run, file: &str) -> Vec<String> {
+    let of = |line: &str| line.split_once(file).map(|(_, rest)| rest.trim_start_matches(':').to_owned());
+    run.stdout.lines().filter(|line| line.contains(&format!("{file}:"))).filter_map(of).collect()
+}
+
+/// As decK writes it: everything spelled out, sorted by name.
+fn deck_file() -> String {
+    let jwk = test_key("rs256-private-jwk.json").to_string();
+    format!(
+        r#"_format_version: "3.0"
+_info:
+  defaults: {{}}
+  select_tags:
+  - blog
+_konnect:
+  control_plane_name: blog
+consumers:
+- basicauth_credentials:
+  - password: My p@ssword!
+    username: my-user
+  custom_id: contact@konghq.com-ID1
+  jwt_secrets:
+  - algorithm: HS256
+    key: my-user
+    secret: not-used-yet
+  keyauth_credentials:
+  - key: 012345AZERTY!
+  username: contact@konghq.com
+routes:
+- https_redirect_status_code: 426
+  name: Introspect
+  path_handling: v0
+  paths:
+  - /introspect
+  plugins:
+  - config:
+      anonymous: null
+      claims_to_verify:
+      - exp
+      uri_param_names:
+      - jwt
+    enabled: true
+    name: jwt
+    protocols:
+    - http
+    - https
+  preserve_host: false
+  protocols:
+  - http
+  - https
+  regex_priority: 0
+  request_buffering: true
+  response_buffering: true
+  strip_path: true
+services:
+- connect_timeout: 60000
+  enabled: true
+  host: httpbin.test
+  name: httpbin
+  path: /anything
+  plugins:
+  - config:
+      apikey_header: apikey
+      bearer_clientid_claim: clientId
+      downstream_custom_jwt_header: X-Custom-Jwt
+      expires_in: 1800
+      iss: https://kong-gateway:8443/x-custom-jwt
+      jku: https://kong-gateway:8443/x-custom-jwt/jwks
+      private_jwk: '{jwk}'
+      upstream_custom_jwt_header: X-Custom-Jwt
+      verbose: true
+    enabled: true
+    name: x-custom-jwt
+    protocols:
+    - grpc
+    - grpcs
+    - http
+    - https
+  port: 80
+  protocol: http
+  read_timeout: 60000
+  retries: 5
+  routes:
+  - name: oidc
+    paths:
+    - /oidc
+    plugins:
+    - config:
+        client_id:
+        - '{{vault://env/a-variable-that-is-not-set}}'
+        issuer: https://sso.test/.well-known/openid-configuration
+      enabled: true
+      name: openid-connect
+  - name: mtlsAuth
+    paths:
+    - /mtlsAuth
+    plugins:
+    - config:
+        ca_certificates:
+        - 7b9af8ff-b16c-45f0-9c87-766d20b1dc2e
+      enabled: true
+      name: mtls-auth
+  write_timeout: 60000
+"#
+    )
+}
+
+/// The line of a plugin's name.
+fn line_of(text: &str, plugin: &str) -> usize {
+    text.lines().position(|line| line.trim() == format!("name: {plugin}")).unwrap() + 1
+}
+
+const MISSING: [(&str, &str); 3] = [
+    ("jwt", "routes[0].plugins[0]"),
+    ("openid-connect", "services[0].routes[0].plugins[0]"),
+    ("mtls-auth", "services[0].routes[1].plugins[0]"),
+];
+
+#[test]
+fn a_file_of_deck_has_one_mistake_for_each_plugin_that_is_not_there() {
+    let folder = Folder::new();
+    let text = deck_file();
+    let run = check(&folder.write("deck.yaml", &text));
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let found = mistakes(&run, "deck.yaml");
+    assert_eq!(found.len(), MISSING.len(), "{}", run.stdout);
+    for (plugin, path) in MISSING {
+        let place = format!("{}: {path}", line_of(&text, plugin));
+        assert!(found.iter().any(|line| line.starts_with(&place) && line.contains(plugin)), "{place}: {found:?}");
+    }
+    // At the list or at its first element.
+    let places = ["deck.yaml:13: ", "deck.yaml:14: "];
+    let warned = run.stderr.lines().any(|line| {
+        places.iter().any(|place| line.contains(place)) && line.contains("jwt_secrets") && line.contains("warning: ")
+    });
+    assert!(warned, "jwt_secrets are not used yet: {}", run.stderr);
+}
+
+#[test]
+fn the_story_s_own_file_has_only_those_mistakes() {
+    let file = repository("../shared/seed/x-custom-jwt/decK/konnect.yaml");
+    let Ok(text) = fs::read_to_string(&file) else {
+        println!("skipped: {} is not there", file.display());
+        return;
+    };
+    let run = check(&file);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let found = mistakes(&run, "konnect.yaml");
+    assert_eq!(found.len(), 3, "{}", run.stdout);
+    for plugin in ["jwt", "mtls-auth", "openid-connect"] {
+        let place = format!("{}: ", line_of(&text, plugin));
+        assert!(
+            found.iter().any(|line| line.starts_with(&place) && line.contains(plugin)),
+            "{place}{plugin}: {found:?}"
+        );
+    }
+    let warnings: Vec<&str> = run.stderr.lines().filter(|line| line.contains("jwt_secrets")).collect();
+    assert_eq!(warnings.len(), 1, "{}", run.stderr);
+}
+
+#[test]
+fn every_example_of_the_repository_is_accepted() {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for folder in fs::read_dir(repository("plugins/src")).unwrap().flatten() {
+        files.extend(Some(folder.path().join("example.yaml")).filter(|file| file.is_file()));
+    }
+    for file in fs::read_dir(repository("conf")).unwrap().flatten().map(|entry| entry.path()) {
+        let kong = fs::read_to_string(&file).is_ok_and(|text| text.contains("_format_version"));
+        files.extend(Some(file).filter(|_| kong));
+    }
+    assert!(files.len() >= 6, "five plugins and the demo: {files:?}");
+    let run = signet(["check".as_ref()].into_iter().chain(files.iter().map(|file| file.as_os_str())));
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn a_good_file_gets_a_line_of_summary_and_a_bad_one_beside_it_is_still_named() {
+    let folder = Folder::new();
+    let good = folder.write(
+        "good.yml",
+        "_format_version: '3.0'\nservices: [{name: a, url: 'http://a.test', routes: [{name: r, paths: [/]}]}]\n",
+    );
+    let bad = folder.write("bad.yml", "_format_version: '3.0'\nservices: 5\n");
+    let run = check(&good);
+    assert_eq!((run.code, run.stdout.lines().count()), (Some(0), 1), "{run:?}");
+    let run = signet(["check".as_ref(), good.as_os_str(), bad.as_os_str()]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert_eq!(mistakes(&run, "bad.yml").len(), 1, "{run:?}");
+}
+
+#[test]
+fn what_is_legal_but_unwise_is_a_warning() {
+    let folder = Folder::new();
+    let jwk = test_key("rs256-private-jwk.json").to_string();
+    let plugin = |more: &str| {
+        format!(
+            "_format_version: '3.0'\nservices:\n- name: a\n  url: http://a.test\n  plugins:\n  - name: x-custom-jwt\n    config:\n      private_jwk: '{jwk}'\n{more}"
+        )
+    };
+    let run = check(
+        &folder.write("request.yml", plugin("      identity_source: request\n      apikey_client_id: consumer\n")),
+    );
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(
+        run.stderr.contains("request.yml:9: services[0].plugins[0].config.identity_source: warning: "),
+        "{}",
+        run.stderr
+    );
+    let run = check(&folder.write("key.yml", plugin("      apikey_client_id: key\n")));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("services[0].plugins[0].config.apikey_client_id: warning: "), "{}", run.stderr);
+}

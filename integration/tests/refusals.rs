@@ -1,0 +1,95 @@
+//! Requests that no upstream may see, or that must not be understood in two ways.
+
+use signet_integration::{Gateway, Request, Upstream};
+
+use crate::setup::service;
+
+fn all(upstream: &Upstream) -> Gateway {
+    Gateway::start(&service(upstream, "- {name: all, paths: [/]}"))
+}
+
+#[test]
+fn malformed_requests_get_400_and_the_end_of_the_connection() {
+    let upstream = Upstream::echo();
+    let gateway = all(&upstream);
+    for raw in [
+        "GET /\u{1} HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: abc\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n folded\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YTpi\r\nAuthorization: Basic YTpj\r\n\r\n",
+    ] {
+        let mut client = gateway.client();
+        client.write(raw.as_bytes());
+        assert_eq!(client.read("GET").status, 400, "{raw:?}");
+        assert!(client.is_closed(), "{raw:?}");
+    }
+    assert!(upstream.take().is_empty());
+}
+
+#[test]
+fn a_request_cannot_be_hidden_in_the_body_of_another() {
+    let upstream = Upstream::echo();
+    let gateway = all(&upstream);
+    let hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
+    let length = hidden.len() + 5;
+    for raw in [
+        format!(
+            "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
+        ),
+        format!(
+            "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n{hidden}"
+        ),
+        format!(
+            "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\nContent-Length: {}\r\n\r\n{hidden}",
+            hidden.len()
+        ),
+        format!("POST /a HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"),
+    ] {
+        let mut client = gateway.client();
+        client.write(raw.as_bytes());
+        client.read("POST");
+        assert!(client.is_closed(), "what follows cannot be trusted: {raw:?}");
+        let paths: Vec<String> = upstream.take().into_iter().map(|seen| seen.path).collect();
+        assert!(!paths.iter().any(|path| path.contains("hidden")), "{raw:?}: {paths:?}");
+    }
+}
+
+#[test]
+fn header_blocks_and_targets_have_limits() {
+    let upstream = Upstream::echo();
+    let gateway = all(&upstream);
+    let long = |kibibytes: usize| "x".repeat(kibibytes * 1024);
+    assert_eq!(gateway.send(&Request::get("/x").header("X-Big", &long(30))).status, 200);
+    assert_eq!(gateway.send(&Request::get("/x").header("X-Big", &long(33))).status, 400);
+    assert_eq!(gateway.get(&format!("/x?{}", long(15))).status, 200);
+    let too_long = gateway.get(&format!("/x?{}", long(17)));
+    assert_eq!(too_long.status, 414);
+    assert!(too_long.text().starts_with("URI too long"), "{too_long:?}");
+    assert_eq!(upstream.take().len(), 2);
+}
+
+#[test]
+fn methods_that_show_or_tunnel_are_refused() {
+    let upstream = Upstream::echo();
+    let gateway = all(&upstream);
+    assert_eq!(gateway.send(&Request::new("TRACE", "/x")).status, 405);
+    let connect = gateway.send(&Request::new("CONNECT", "a.test:443"));
+    assert!(matches!(connect.status, 400 | 405), "{connect:?}");
+    assert!(upstream.take().is_empty());
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_harms_nobody() {
+    let upstream = Upstream::echo();
+    let gateway = all(&upstream);
+    for start in ["GET /x HT", "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf", ""] {
+        let mut client = gateway.client();
+        client.write(start.as_bytes());
+        drop(client);
+    }
+    assert_eq!(gateway.get("/x").status, 200);
+}
