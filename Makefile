@@ -1,0 +1,46 @@
+# Everything that people and CI do here. `make help` lists it.
+
+CARGO ?= cargo
+# The ports of the demo.
+PORT ?= 8000
+ECHO_PORT ?= 8081
+
+.DEFAULT_GOAL := help
+.PHONY: help deps run check test lint bench bench-gateway doc clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+deps: ## Install what the build needs (Debian packages), if it is missing
+	@./conf/install-packages.sh cmake:cmake perl:perl make:make cc:gcc c++:g++
+
+run: deps ## Build, start an upstream and the gateway with the demo, and print what to try
+	$(CARGO) build -p signet
+	@PORT=$(PORT) ECHO_PORT=$(ECHO_PORT) ./conf/run-demo.sh
+
+check: deps ## Check every example configuration
+	$(CARGO) run -q -p signet -- check conf/demo.yaml
+
+test: deps ## Run all tests
+	@./conf/install-packages.sh curl:curl
+	$(CARGO) build -p signet -p tenant-header
+	$(CARGO) test --workspace
+
+lint: deps ## Formatting, clippy, and an engine that names no built-in
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) check -p signet --lib --no-default-features
+
+bench: deps ## Micro-benchmarks: router, chain, token
+	$(CARGO) bench -p signet -p signet-plugins
+
+bench-gateway: deps ## CPU per request as a multiple of nginx (builds a release)
+	@./conf/install-packages.sh nginx:nginx-light wrk:wrk python3:python3
+	$(CARGO) build --release -p signet
+	python3 integration/bench/gateway.py
+
+doc: ## Build the API documentation
+	$(CARGO) doc --workspace --no-deps
+
+clean: ## Remove what was built
+	$(CARGO) clean

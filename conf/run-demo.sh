@@ -1,0 +1,31 @@
+#!/bin/sh
+# The demo: an upstream that echoes requests, the gateway in front of it, and what to try. Ctrl-C ends both.
+set -eu
+cd "$(dirname "$0")/.."
+signet=${SIGNET_BIN:-target/debug/signet}
+PORT=${PORT:-8000}
+ECHO_PORT=${ECHO_PORT:-8081}
+
+"$signet" echo --listen "127.0.0.1:$ECHO_PORT" &
+echo_pid=$!
+trap 'kill "$echo_pid" 2>/dev/null || true' EXIT INT TERM
+
+cat <<TEXT
+
+Try, from another terminal:
+
+  # a user name and password become a signed token: look for X-Custom-Jwt in the echoed headers
+  curl -u 'my-user:My p@ssword!' localhost:$PORT/basicAuth
+
+  # an API key does, too
+  curl -H 'apikey: 012345AZERTY!' localhost:$PORT/apiKey
+
+  # the public key that verifies both
+  curl localhost:$PORT/x-custom-jwt/jwks
+
+  # no credential, no entry
+  curl -i localhost:$PORT/apiKey
+
+TEXT
+SIGNET_PROXY_LISTEN=${SIGNET_PROXY_LISTEN:-0.0.0.0:$PORT} "$signet" run -c conf/demo.yaml \
+    --resolve "httpbin.test:80:127.0.0.1:$ECHO_PORT"
