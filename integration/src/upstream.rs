@@ -255,3 +255,36 @@ impl Conversation {
         let _ = self.reader.stream.shutdown(Shutdown::Write);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Client, Request};
+
+    #[test]
+    fn the_echo_answers_and_records_what_was_sent() {
+        let upstream = Upstream::echo();
+        let mut client = Client::connect(upstream.address());
+        let asked = Request::new("PUT", "/x?y").header("X-Echo-Status", "418 Teapot").header("X-Echo-Resp", "X-A: b");
+        let response = client.send(&asked.body("hello"));
+        assert_eq!(
+            (response.status, response.header("x-a"), response.json()["ok"].as_bool()),
+            (418, Some("b"), Some(true))
+        );
+        client.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+        assert_eq!(client.read("POST").status, 200);
+        let seen = upstream.take();
+        assert_eq!(seen.len(), 2);
+        assert!(seen.iter().all(|seen| seen.connection == 0));
+        let bodies: Vec<&[u8]> = seen.iter().map(|seen| seen.body.as_slice()).collect();
+        assert_eq!(bodies, [&b"hello"[..], b"abc"]);
+    }
+
+    #[test]
+    fn an_upstream_that_breaks_its_promise_closes_after_one_answer() {
+        let upstream = Upstream::breaking_its_promise();
+        let mut client = Client::connect(upstream.address());
+        assert_eq!(client.send(&Request::get("/")).status, 200);
+        assert!(client.is_closed());
+    }
+}

@@ -210,9 +210,7 @@ fn what_is_legal_but_unwise_is_a_warning() {
             "_format_version: '3.0'\nservices:\n- name: a\n  url: http://a.test\n  plugins:\n  - name: x-custom-jwt\n    config:\n      private_jwk: '{jwk}'\n{more}"
         )
     };
-    let run = check(
-        &folder.write("request.yml", plugin("      identity_source: request\n      apikey_client_id: consumer\n")),
-    );
+    let run = check(&folder.write("request.yml", plugin("      identity_source: request\n")));
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(
         run.stderr.contains("request.yml:9: services[0].plugins[0].config.identity_source: warning: "),
