@@ -13,10 +13,14 @@ use std::{
 
 use crate::DEADLINE;
 
-/// The binary: `SIGNET_BIN`, else the debug build of this workspace.
+/// The binary: `SIGNET_BIN`, else the one that was built beside this test, else the debug build of this workspace.
 pub fn binary() -> PathBuf {
-    let path = env::var_os("SIGNET_BIN")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/signet"), PathBuf::from);
+    if let Some(path) = env::var_os("SIGNET_BIN") {
+        return PathBuf::from(path);
+    }
+    let test = env::current_exe().expect("the path of this test");
+    let beside = test.ancestors().nth(2).map(|folder| folder.join("signet")).filter(|path| path.is_file());
+    let path = beside.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/signet"));
     assert!(
         path.is_file(),
         "{} is not there: `cargo build -p signet` makes it, SIGNET_BIN names another",
