@@ -1,0 +1,59 @@
+//! Credentials: owner and id here, everything else with the plugin that declares them.
+
+use std::sync::Arc;
+
+use signet_plugin_api::RawConfig;
+
+use super::{
+    CredentialDecl,
+    draft::{Draft, Parent, Waiting},
+    fields::Fields,
+    ids,
+};
+
+impl Draft<'_> {
+    /// Reads one credential, when all consumers are known.
+    pub(super) fn credential(&mut self, collection: &'static str, waiting: Waiting) {
+        let Some(mut fields) = Fields::open(self.cx, waiting.at, waiting.value) else { return };
+        let nested = match waiting.parent {
+            Parent::Consumer(consumer) => Some(consumer),
+            _ => None,
+        };
+        let Ok(owner) = self.consumers.refer(&mut fields, nested) else { return };
+        let Some(consumer) = owner else {
+            fields.cx.notes.mistake(fields.at.clone(), "a credential needs a `consumer`");
+            return;
+        };
+        let id = self.credential_id(collection, &mut fields);
+        let _ = (fields.tags(), fields.timestamp("created_at"), fields.take("_comment"), fields.take("_ignore"));
+        let at = fields.at.clone();
+        let fields = RawConfig::new(fields.rest());
+        self.model.credentials.push(CredentialDecl { collection, id, consumer, fields, at });
+    }
+
+    fn credential_id(&mut self, collection: &'static str, fields: &mut Fields<'_>) -> Arc<str> {
+        let unique =
+            self.cx.known.credentials.iter().find(|(known, _)| *known == collection).map(|(_, unique)| *unique);
+        let (given, unique) = (fields.id(), unique.unwrap_or_default());
+        let derived = given.is_none();
+        let id = given.unwrap_or_else(|| match fields.peek(unique) {
+            value if value.is_empty() => ids::derive(collection, &format!("{}:{}", fields.at, fields.content())),
+            value => ids::derive(collection, &ids::joined(collection, &[&value])),
+        });
+        match self.credential_ids.get(&(collection, Arc::clone(&id))) {
+            // The value itself is a secret.
+            Some(other) if derived => {
+                fields.cx.notes.duplicate(
+                    fields.at.key(unique),
+                    format!("the same `{unique}` as that of"),
+                    other.clone(),
+                );
+            }
+            Some(other) => {
+                fields.cx.notes.duplicate(fields.at.key("id"), format!("id `{id}` is taken by"), other.clone());
+            }
+            None => drop(self.credential_ids.insert((collection, Arc::clone(&id)), fields.at.clone())),
+        }
+        id
+    }
+}

@@ -1,0 +1,132 @@
+//! From the text of a declarative file to the [`Model`]: Kong's format, with every mistake told by path and line.
+
+mod at;
+mod checks;
+mod consumer;
+mod credential;
+mod draft;
+mod fields;
+mod ids;
+mod index;
+mod mistake;
+mod model;
+mod path;
+mod places;
+mod plugin;
+mod protocol;
+mod read;
+mod route;
+mod service;
+mod vault;
+mod vaults;
+
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use signet_plugin_api::Registry;
+
+pub use at::At;
+pub use mistake::{LoadErrors, Mistake};
+pub use model::{ConsumerDecl, CredentialDecl, Model, PluginDecl, RouteDecl, ServiceDecl};
+pub use places::Places;
+pub use vault::Env;
+
+use draft::Draft;
+use fields::Context;
+use mistake::Notes;
+use vault::Vaults;
+
+/// What a file may use: the plugins that are registered, and the credentials that they declare.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    plugins: Vec<Cow<'static, str>>,
+    /// Collection and unique field.
+    credentials: Vec<(&'static str, &'static str)>,
+}
+
+impl Known {
+    /// Everything in a registry.
+    pub fn of(registry: &Registry) -> Self {
+        let mut known = Self::default();
+        for registration in registry.iter() {
+            known.plugins.push(Cow::Borrowed(registration.name));
+            for kind in registration.credentials {
+                if !known.credentials.iter().any(|(collection, _)| *collection == kind.collection) {
+                    known.credentials.push((kind.collection, kind.unique));
+                }
+            }
+        }
+        known
+    }
+}
+
+/// A file that was read without a mistake.
+pub struct Loaded {
+    /// What it declares.
+    pub model: Model,
+    /// Legal, but unwise or without effect.
+    pub warnings: Vec<Mistake>,
+    /// Its lines, for what is found wrong later.
+    pub places: Places,
+    /// Where it came from.
+    pub source: PathBuf,
+    /// SHA-256 of the text, in hexadecimal.
+    pub hash: String,
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").field("source", &self.source).field("hash", &self.hash).finish_non_exhaustive()
+    }
+}
+
+/// Reads a file. One whose name ends in `.json` is JSON, any other is YAML.
+///
+/// # Errors
+/// Every mistake of the file.
+pub fn load(path: &Path, known: &Known, env: &Env<'_>) -> Result<Loaded, LoadErrors> {
+    let text = read::text(path)?;
+    from_text(text, path, known, env)
+}
+
+/// Reads a text that came from `source`, which says by its name whether it is JSON.
+///
+/// # Errors
+/// Every mistake of the text.
+pub fn from_text(text: String, source: &Path, known: &Known, env: &Env<'_>) -> Result<Loaded, LoadErrors> {
+    let text: Arc<str> = text.into();
+    let json = source.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let places = Places::new(Arc::clone(&text));
+    let root = read::values(&text, json, &places).map_err(|mistakes| LoadErrors {
+        mistakes,
+        warnings: Vec::new(),
+        partial: None,
+    })?;
+    let context =
+        Context { known, vaults: Vaults::new(env), notes: Notes::default(), old_paths: Cell::new(false), yaml: !json };
+    let model = Draft::read(&context, root);
+    let (mistakes, warnings) = context.notes.render(&places);
+    let loaded = Loaded { model, warnings, places, source: source.to_owned(), hash: sha256(&text) };
+    if mistakes.is_empty() {
+        return Ok(loaded);
+    }
+    Err(LoadErrors { mistakes, warnings: loaded.warnings.clone(), partial: Some(Box::new(loaded)) })
+}
+
+/// A variable of this process; one that is not UTF-8 counts as not set.
+pub fn process_env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn sha256(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;
