@@ -10,10 +10,13 @@ fn check(file: &std::path::Path) -> Run {
     signet(["check".as_ref(), file.as_os_str()])
 }
 
-/// The mistakes, without the file's name.
+/// The mistakes as `LINE: path: reason`; a summary has no line.
 fn mistakes(run: &Run, file: &str) -> Vec<String> {
-    let of = |line: &str| line.split_once(file).map(|(_, rest)| rest.trim_start_matches(':').to_owned());
-    run.stdout.lines().filter(|line| line.contains(&format!("{file}:"))).filter_map(of).collect()
+    let placed = |line: &str| {
+        let rest = line.split_once(&format!("{file}:"))?.1;
+        rest.starts_with(|first: char| first.is_ascii_digit()).then(|| rest.to_owned())
+    };
+    run.stdout.lines().filter_map(placed).collect()
 }
 
 /// As decK writes it: everything spelled out, sorted by name.

@@ -19,6 +19,7 @@ mod key_auth;
 mod proxying;
 mod refusals;
 mod request_termination;
+mod scopes;
 mod setup;
 mod status;
 mod x_custom_jwt;
