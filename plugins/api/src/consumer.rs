@@ -106,6 +106,11 @@ impl Consumers {
         self.by_id(id_or_username).or_else(|| self.by_username(id_or_username))
     }
 
+    /// All of them, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Consumer>> {
+        self.by_id.values()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_id.len()
