@@ -256,7 +256,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
 }
 
 /// The reason for a field that does not exist.
-pub(super) fn unknown(key: &str, known: &[&str]) -> String {
+pub(crate) fn unknown(key: &str, known: &[&str]) -> String {
     match nearest(key, known.iter().copied()) {
         Some(known) => format!("unknown field `{key}`; did you mean `{known}`?"),
         None => format!("unknown field `{key}`"),

@@ -36,6 +36,8 @@ pub use model::{ConsumerDecl, CredentialDecl, Model, PluginDecl, RouteDecl, Serv
 pub use places::Places;
 pub use vault::Env;
 
+pub(crate) use fields::unknown;
+
 use draft::Draft;
 use fields::Context;
 use mistake::Notes;
@@ -102,7 +104,7 @@ pub fn from_text(text: String, source: &Path, known: &Known, env: &Env<'_>) -> R
     let text: Arc<str> = text.into();
     let json = source.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let places = Places::new(Arc::clone(&text));
-    let root = read::values(&text, json, &places).map_err(|mistakes| LoadErrors {
+    let root = read::declarative(&text, json, &places).map_err(|mistakes| LoadErrors {
         mistakes,
         warnings: Vec::new(),
         partial: None,
@@ -116,6 +118,14 @@ pub fn from_text(text: String, source: &Path, known: &Known, env: &Env<'_>) -> R
         return Ok(loaded);
     }
     Err(LoadErrors { mistakes, warnings: loaded.warnings.clone(), partial: Some(Box::new(loaded)) })
+}
+
+/// The values of any YAML file, with their lines: for the settings of the process.
+pub(crate) fn yaml(path: &Path) -> Result<(serde_yaml::Value, Places), Vec<Mistake>> {
+    let text: Arc<str> = read::text(path).map_err(|mistake| vec![mistake])?.into();
+    let places = Places::new(Arc::clone(&text));
+    let value = read::values(&text, false, &places)?;
+    Ok((value, places))
 }
 
 /// A variable of this process; one that is not UTF-8 counts as not set.

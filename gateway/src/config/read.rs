@@ -31,23 +31,21 @@ pub(super) fn text(path: &Path) -> Result<String, Mistake> {
     })
 }
 
-/// The values of a text, aliases and merge keys resolved.
+/// The values of a declarative file: a mapping.
+pub(super) fn declarative(text: &str, json: bool, places: &Places) -> Result<Value, Vec<Mistake>> {
+    let reason = match values(text, json, places)? {
+        value @ Value::Mapping(_) => return Ok(value),
+        Value::Null => "is empty; expected at least `_format_version: \"3.0\"`",
+        _ => "expected `_format_version`, `services` and the like at the top",
+    };
+    Err(vec![Mistake::of_file(None, reason)])
+}
+
+/// The values of a text, aliases and merge keys resolved; null when there are none.
 pub(super) fn values(text: &str, json: bool, places: &Places) -> Result<Value, Vec<Mistake>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parsed = if json { from_json(text) } else { from_yaml(text) };
     let mut value = parsed.map_err(|mistake| explain(mistake, places))?;
-    match &value {
-        Value::Null => {
-            return Err(vec![Mistake::of_file(None, "is empty; expected at least `_format_version: \"3.0\"`")]);
-        }
-        Value::Mapping(_) => {}
-        _ => {
-            return Err(vec![Mistake::of_file(
-                Some(1),
-                "expected `_format_version`, `services` and the like at the top",
-            )]);
-        }
-    }
     if !json && text.contains("<<") {
         merge(&mut value, &At::root()).map_err(|(at, reason)| vec![places.mistake(at.to_string(), reason)])?;
     }
@@ -144,7 +142,7 @@ mod tests {
 
     fn read(text: &str, json: bool) -> Result<Value, Vec<String>> {
         let places = Places::new(text.into());
-        values(text, json, &places).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+        declarative(text, json, &places).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
     }
 
     fn mistakes(text: &str) -> Vec<String> {
@@ -187,7 +185,7 @@ mod tests {
         for text in ["", "\n\n", "# only a comment\n", "---\n"] {
             assert!(mistakes(text)[0].starts_with("is empty"), "{text:?}: {:?}", mistakes(text));
         }
-        assert!(mistakes("- a\n")[0].starts_with("1: expected"));
+        assert!(mistakes("- a\n")[0].starts_with("expected `_format_version`"));
         assert!(read("", true).is_err());
     }
 

@@ -1,0 +1,116 @@
+//! Where logs go, how much there is of them, and in which form.
+
+use std::path::PathBuf;
+
+/// Where a log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Nowhere.
+    Off,
+    /// `/dev/stdout`
+    Stdout,
+    /// `/dev/stderr`
+    Stderr,
+    /// A file, opened again on USR1.
+    File(PathBuf),
+}
+
+/// nginx's levels: each shows itself and what is worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "the names are nginx's")]
+pub enum LogLevel {
+    Debug,
+    Info,
+    #[default]
+    Notice,
+    Warn,
+    Error,
+    Crit,
+    Alert,
+    Emerg,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogLevel {
+    /// The level of the `tracing` crate that comes nearest.
+    pub fn as_tracing(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info | Self::Notice => "info",
+            Self::Warn => "warn",
+            Self::Error | Self::Crit | Self::Alert | Self::Emerg => "error",
+        }
+    }
+}
+
+pub(super) fn target(text: &str) -> Result<LogTarget, String> {
+    match text {
+        "off" => Ok(LogTarget::Off),
+        "/dev/stdout" => Ok(LogTarget::Stdout),
+        "/dev/stderr" => Ok(LogTarget::Stderr),
+        path if path.contains(char::is_whitespace) => {
+            Err("expected a path, or `off`; naming a format after it is not implemented".to_owned())
+        }
+        path => Ok(LogTarget::File(path.into())),
+    }
+}
+
+/// What the program has to say cannot be switched off, as in Kong.
+pub(super) fn error_target(text: &str) -> Result<LogTarget, String> {
+    match target(text)? {
+        LogTarget::Off => Err("the error log cannot be switched off; see `log_level`".to_owned()),
+        target => Ok(target),
+    }
+}
+
+pub(super) fn level(text: &str) -> Result<LogLevel, String> {
+    Ok(match text.to_ascii_lowercase().as_str() {
+        "debug" => LogLevel::Debug,
+        "info" => LogLevel::Info,
+        "notice" => LogLevel::Notice,
+        "warn" => LogLevel::Warn,
+        "error" => LogLevel::Error,
+        "crit" => LogLevel::Crit,
+        "alert" => LogLevel::Alert,
+        "emerg" => LogLevel::Emerg,
+        _ => return Err("expected debug, info, notice, warn, error, crit, alert or emerg".to_owned()),
+    })
+}
+
+pub(super) fn format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("expected text or json".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_goes_to_a_stream_a_file_or_nowhere() {
+        assert_eq!(target("off"), Ok(LogTarget::Off));
+        assert_eq!(target("/dev/stdout"), Ok(LogTarget::Stdout));
+        assert_eq!(target("logs/a.log"), Ok(LogTarget::File("logs/a.log".into())));
+        assert!(target("logs/a.log basic").is_err());
+        assert!(error_target("off").is_err());
+    }
+
+    #[test]
+    fn levels_are_those_of_nginx() {
+        assert_eq!(level("Notice").map(LogLevel::as_tracing), Ok("info"));
+        assert_eq!(level("crit").map(LogLevel::as_tracing), Ok("error"));
+        assert!(level("verbose").is_err() && format("xml").is_err());
+    }
+}

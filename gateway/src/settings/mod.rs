@@ -1,0 +1,174 @@
+//! The settings of the process: a file, then `SIGNET_*` variables, with every mistake told at once.
+
+mod listener;
+mod logs;
+mod resolve;
+mod source;
+mod tokens;
+mod values;
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use signet_plugin_api::HeaderName;
+
+pub use listener::Listener;
+pub use logs::{LogFormat, LogLevel, LogTarget};
+pub use resolve::ResolveOverride;
+pub use source::Problem;
+pub use tokens::HeaderTokens;
+
+use source::Source;
+
+/// Everything about the process that is not in the declarative file. The names are those of kong.conf where the
+/// meaning is the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where requests come in; none when `off`.
+    pub proxy_listen: Vec<Listener>,
+    /// Where `/status` and `/metrics` are served; none when `off`.
+    pub status_listen: Vec<Listener>,
+    /// Threads that serve requests.
+    pub threads: usize,
+    /// Threads that sign.
+    pub signing_threads: usize,
+    /// How many signatures may wait for a thread.
+    pub signing_queue: usize,
+    /// The declarative file, unless the command line names one.
+    pub declarative_config: Option<PathBuf>,
+    /// The hosts file.
+    pub dns_hostsfile: PathBuf,
+    /// Name servers; those of the system when empty.
+    pub dns_resolver: Vec<SocketAddr>,
+    /// Peers that are believed about whom they forward for.
+    pub trusted_ips: Vec<IpNet>,
+    /// The header in which they say so.
+    pub real_ip_header: HeaderName,
+    /// Whether trusted addresses in that header are passed over until one is not trusted.
+    pub real_ip_recursive: bool,
+    /// What is added to responses.
+    pub headers: HeaderTokens,
+    /// Whether the request id is sent upstream (`headers_upstream`).
+    pub request_id_upstream: bool,
+    /// The type of nginx-level errors for clients that send no `Accept`.
+    pub error_default_type: &'static str,
+    /// The longest request body, in bytes.
+    pub client_max_body_size: Option<u64>,
+    /// The longest request line and headers, in bytes.
+    pub client_max_header_size: usize,
+    /// The longest URI, in bytes.
+    pub client_max_uri_size: usize,
+    /// Idle upstream connections that are kept; 0 keeps none.
+    pub upstream_keepalive_pool_size: usize,
+    /// How long an idle one is kept; for ever when None.
+    pub upstream_keepalive_idle_timeout: Option<Duration>,
+    /// After how many requests one is closed; never when None.
+    pub upstream_keepalive_max_requests: Option<NonZeroU32>,
+    /// One line a request.
+    pub proxy_access_log: LogTarget,
+    /// What the program has to say.
+    pub proxy_error_log: LogTarget,
+    /// How much it says.
+    pub log_level: LogLevel,
+    /// How it says it.
+    pub log_format: LogFormat,
+    /// How long the last requests may take after a stop.
+    pub drain_timeout: Duration,
+}
+
+/// Settings, and what is odd about them.
+#[derive(Debug)]
+pub struct LoadedSettings {
+    /// Ready to be used.
+    pub settings: Settings,
+    /// Legal but without effect.
+    pub warnings: Vec<Problem>,
+}
+
+impl Settings {
+    /// Reads the file, if there is one, and the variables of the environment, which beat it.
+    ///
+    /// # Errors
+    /// Every mistake of both.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<LoadedSettings, Vec<Problem>> {
+        let mut source = Source::new(env);
+        if let Some(file) = file {
+            source.read(file)?;
+        }
+        let settings = decode(&mut source);
+        not_implemented(&mut source);
+        let warnings = source.finish()?;
+        Ok(LoadedSettings { settings, warnings })
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        decode(&mut Source::new([]))
+    }
+}
+
+fn decode(source: &mut Source) -> Settings {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Settings {
+        proxy_listen: source.listeners("proxy_listen", "0.0.0.0:8000"),
+        status_listen: source.listeners("status_listen", "127.0.0.1:8100"),
+        threads: source.value("threads", values::threads).flatten().unwrap_or(cores),
+        signing_threads: source.value("signing_threads", values::threads).flatten().unwrap_or(cores),
+        signing_queue: source.value("signing_queue", values::count).unwrap_or(1024),
+        declarative_config: source.value("declarative_config", values::path),
+        dns_hostsfile: source.value("dns_hostsfile", values::path).unwrap_or_else(|| "/etc/hosts".into()),
+        dns_resolver: source.list("dns_resolver", values::name_server).unwrap_or_default(),
+        trusted_ips: source.list("trusted_ips", values::network).unwrap_or_default(),
+        real_ip_header: source
+            .value("real_ip_header", values::real_ip_header)
+            .unwrap_or(HeaderName::from_static("x-real-ip")),
+        real_ip_recursive: source.value("real_ip_recursive", values::flag).unwrap_or(false),
+        headers: source.whole_list("headers", tokens::response).unwrap_or_default(),
+        request_id_upstream: source.whole_list("headers_upstream", tokens::upstream).unwrap_or(true),
+        error_default_type: source.value("error_default_type", values::error_type).unwrap_or("text/plain"),
+        client_max_body_size: source.value("client_max_body_size", values::size).filter(|size| *size > 0),
+        client_max_header_size: source.value("client_max_header_size", values::limit).unwrap_or(32 * 1024),
+        client_max_uri_size: source.value("client_max_uri_size", values::limit).unwrap_or(16 * 1024),
+        upstream_keepalive_pool_size: source.value("upstream_keepalive_pool_size", values::count).unwrap_or(512),
+        upstream_keepalive_idle_timeout: source
+            .value("upstream_keepalive_idle_timeout", values::seconds)
+            .map_or(Some(Duration::from_secs(60)), |timeout| Some(timeout).filter(|timeout| !timeout.is_zero())),
+        upstream_keepalive_max_requests: source
+            .value("upstream_keepalive_max_requests", values::number)
+            .map_or(NonZeroU32::new(10_000), NonZeroU32::new),
+        proxy_access_log: source.value("proxy_access_log", logs::target).unwrap_or(LogTarget::Stdout),
+        proxy_error_log: source.value("proxy_error_log", logs::error_target).unwrap_or(LogTarget::Stderr),
+        log_level: source.value("log_level", logs::level).unwrap_or_default(),
+        log_format: source.value("log_format", logs::format).unwrap_or_default(),
+        drain_timeout: source.value("drain_timeout", values::seconds).unwrap_or(Duration::from_secs(30)),
+    }
+}
+
+/// Settings that the contract names and that change nothing yet.
+fn not_implemented(source: &mut Source) {
+    source.admin_listen();
+    for (key, default) in [
+        ("ssl_cert", ""),
+        ("ssl_cert_key", ""),
+        ("ssl_cipher_suite", "intermediate"),
+        ("ssl_protocols", "TLSv1.2 TLSv1.3"),
+        ("signing_backend", "ring"),
+        ("invalid_entities", "reject"),
+    ] {
+        source.only(key, default);
+    }
+    // Kong polls for changes; there is nothing to poll here.
+    source.ignore("worker_state_update_frequency");
+}
+
+#[cfg(test)]
+mod tests;

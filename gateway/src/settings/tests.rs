@@ -1,0 +1,105 @@
+//! Files and variables to settings, and what is said about wrong ones.
+
+use std::fs;
+
+use super::*;
+
+fn load(yaml: Option<&str>, env: &[(&str, &str)]) -> Result<LoadedSettings, Vec<String>> {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let Some(yaml) = yaml else { return Settings::load(None, env).map_err(|problems| told(&problems)) };
+    let name = format!("signet-settings-{}-{:?}.yaml", std::process::id(), std::thread::current().id());
+    let file = std::env::temp_dir().join(name);
+    fs::write(&file, yaml).expect("a file");
+    let loaded = Settings::load(Some(&file), env);
+    fs::remove_file(&file).expect("removed");
+    loaded.map_err(|problems| {
+        let prefix = format!("{}:", file.display());
+        told(&problems).iter().map(|line| line.replace(&prefix, "FILE:")).collect()
+    })
+}
+
+fn told(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn defaults_need_no_file() {
+    let LoadedSettings { settings, warnings } = load(None, &[]).expect("settings");
+    assert_eq!(settings.proxy_listen[0].address.to_string(), "0.0.0.0:8000");
+    assert_eq!(settings.status_listen[0].address.to_string(), "127.0.0.1:8100");
+    assert!(settings.threads >= 1 && settings.signing_threads >= 1);
+    assert_eq!((settings.signing_queue, settings.upstream_keepalive_pool_size), (1024, 512));
+    assert_eq!(settings.upstream_keepalive_idle_timeout, Some(Duration::from_secs(60)));
+    assert_eq!(settings.upstream_keepalive_max_requests, NonZeroU32::new(10_000));
+    assert_eq!((settings.client_max_header_size, settings.client_max_uri_size), (32 * 1024, 16 * 1024));
+    assert_eq!((settings.client_max_body_size, settings.real_ip_header.as_str()), (None, "x-real-ip"));
+    assert_eq!(settings, Settings::default());
+    assert_eq!(warnings, []);
+    assert_eq!(load(Some("# nothing\n"), &[]).expect("settings").settings, settings);
+}
+
+#[test]
+fn a_variable_beats_the_file() {
+    let yaml = "proxy_listen: 127.0.0.1:1\nstatus_listen: ['127.0.0.1:2', '[::1]:2 reuseport']\ntrusted_ips: 10.0.0.0/8, ::1\n\
+                real_ip_recursive: on\nheaders: off\nlog_level: debug\nthreads: 2\nclient_max_body_size: 8m\n\
+                upstream_keepalive_idle_timeout: 0\n";
+    let env = [
+        ("SIGNET_PROXY_LISTEN", "127.0.0.1:3,127.0.0.1:4"),
+        ("SIGNET_THREADS", "3"),
+        ("PROXY_LISTEN", "x"),
+        ("SIGNET_LOG_LEVEL", ""),
+    ];
+    let settings = load(Some(yaml), &env).expect("settings").settings;
+    let ports = |listeners: &[Listener]| listeners.iter().map(|l| l.address.port()).collect::<Vec<_>>();
+    assert_eq!((ports(&settings.proxy_listen), ports(&settings.status_listen)), (vec![3, 4], vec![2, 2]));
+    assert_eq!((settings.threads, settings.trusted_ips.len(), settings.real_ip_recursive), (3, 2, true));
+    assert!(!settings.headers.via && !settings.headers.request_id);
+    assert_eq!((settings.client_max_body_size, settings.upstream_keepalive_idle_timeout), (Some(8 << 20), None));
+}
+
+#[test]
+fn every_mistake_is_told_with_its_line_or_variable() {
+    let yaml = "proxy_listen: 0.0.0.0:8443 ssl\nproxy_listne: 127.0.0.1:1\nthreads: many\n\
+                trusted_ips: [10.0.0.0/8, nowhere]\ninvalid_entities: quarantine\nheaders: {a: b}\ndrain_timeout: [1, 2]\n";
+    let errors = load(Some(yaml), &[("SIGNET_LOG_FORMAT", "xml")]).expect_err("mistakes");
+    assert_eq!(
+        errors,
+        [
+            "SIGNET_LOG_FORMAT: expected text or json",
+            "FILE:1: proxy_listen: `0.0.0.0:8443 ssl`: `ssl` is not implemented yet",
+            "FILE:2: proxy_listne: unknown setting `proxy_listne`; did you mean `proxy_listen`?",
+            "FILE:3: threads: expected a number from 1 to 1024, or auto",
+            "FILE:4: trusted_ips: `nowhere`: expected an address or a network such as 10.0.0.0/8",
+            "FILE:5: invalid_entities: not implemented yet; only its default (`reject`) is accepted",
+            "FILE:6: headers: expected a value or a list of values",
+            "FILE:7: drain_timeout: expected one value, found a list",
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_no_settings_file_is_told() {
+    assert!(load(Some("- a\n"), &[]).expect_err("a mistake")[0].contains("expected settings"));
+    assert!(load(Some("a: [\n"), &[]).expect_err("a mistake")[0].contains("is not YAML"));
+    assert!(
+        load(Some("threads: 1\nthreads: 2\n"), &[]).expect_err("a mistake")[0]
+            .contains("FILE:2: threads: this key stands twice")
+    );
+    let missing = Settings::load(Some(Path::new("/nonexistent/signet.yaml")), []).expect_err("a mistake");
+    assert!(missing[0].to_string().starts_with("/nonexistent/signet.yaml: cannot be read"));
+}
+
+#[test]
+fn what_belongs_to_others_or_comes_later_is_a_warning() {
+    let env = [
+        ("SIGNET_SERVICE_HOST", "10.0.0.1"),
+        ("SIGNET_ADMIN_LISTEN", "127.0.0.1:8001"),
+        ("SIGNET_WORKER_STATE_UPDATE_FREQUENCY", "5"),
+    ];
+    let warnings = told(&load(None, &env).expect("settings").warnings);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with("SIGNET_ADMIN_LISTEN: the admin listener is not implemented yet"), "{warnings:?}");
+    assert_eq!(warnings[1], "SIGNET_SERVICE_HOST: unknown setting `service_host`");
+    assert!(load(None, &[("SIGNET_ADMIN_LISTEN", "off")]).expect("settings").warnings.is_empty());
+    assert!(load(None, &[("SIGNET_ADMIN_LISTEN", "0.0.0.0:8001")]).is_err());
+}
