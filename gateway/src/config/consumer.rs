@@ -30,37 +30,33 @@ impl Draft<'_> {
         }
         // Kong derives from the user name only; what has none keeps its id by its other name.
         let id = self.consumers.id(given, username.as_deref(), || format!("custom_id:{custom_id:?}"));
-        self.consumers.add(&fields, username.as_ref(), &id);
-        self.claim_custom_id(&fields, custom_id.as_deref());
+        let unique = self.consumers.add(&fields, username.as_ref(), &id).unique;
+        let unique = self.claim_custom_id(&fields, custom_id.as_deref()) && unique;
         let tags = fields.tags();
         let _ = (fields.timestamp("created_at"), fields.timestamp("updated_at"));
-        match Consumer::new(&id, username.as_deref(), custom_id.as_deref(), tags) {
-            Ok(consumer) => {
-                let decl = ConsumerDecl { consumer: Arc::new(consumer), at: fields.at.clone() };
-                self.model.consumers.push(decl);
-            }
+        let consumer = match Consumer::new(&id, username.as_deref(), custom_id.as_deref(), tags) {
+            Ok(consumer) if unique => Ok(consumer),
+            // Its position is taken: what is nested in it finds somebody there, and the file is refused for the name.
+            Ok(_) => Consumer::new(&self.consumers.stand_in(&fields.at), None, None, Vec::new()),
             Err(error) => {
                 fields.cx.notes.mistake(fields.at.key(error.field), error.reason);
-                // Its position is taken: what refers to it finds it, and the file is refused for the name alone.
-                self.placeholder(&fields, &id);
+                Consumer::new(&id, None, None, Vec::new())
             }
+        };
+        if let Ok(consumer) = consumer {
+            self.model.consumers.push(ConsumerDecl { consumer: Arc::new(consumer), at: fields.at.clone() });
         }
         fields.finish();
     }
 
-    fn claim_custom_id(&mut self, fields: &Fields<'_>, custom_id: Option<&str>) {
-        let Some(custom_id) = custom_id else { return };
+    fn claim_custom_id(&mut self, fields: &Fields<'_>, custom_id: Option<&str>) -> bool {
+        let Some(custom_id) = custom_id else { return true };
         if let Some(other) = self.custom_ids.get(custom_id) {
             let reason = format!("custom_id `{custom_id}` is taken by");
             fields.cx.notes.duplicate(fields.at.key("custom_id"), reason, other.clone());
-            return;
+            return false;
         }
         self.custom_ids.insert(custom_id.to_owned(), fields.at.clone());
-    }
-
-    fn placeholder(&mut self, fields: &Fields<'_>, id: &Arc<str>) {
-        if let Ok(consumer) = Consumer::new(id, None, None, Vec::new()) {
-            self.model.consumers.push(ConsumerDecl { consumer: Arc::new(consumer), at: fields.at.clone() });
-        }
+        true
     }
 }

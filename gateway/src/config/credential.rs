@@ -24,14 +24,15 @@ impl Draft<'_> {
             fields.cx.notes.mistake(fields.at.clone(), "a credential needs a `consumer`");
             return;
         };
-        let id = self.credential_id(collection, &mut fields);
+        // One that stands twice has been told; nothing refers to credentials, so it is simply left out.
+        let Some(id) = self.credential_id(collection, &mut fields) else { return };
         let _ = (fields.tags(), fields.timestamp("created_at"), fields.take("_comment"), fields.take("_ignore"));
         let at = fields.at.clone();
         let fields = RawConfig::new(fields.rest());
         self.model.credentials.push(CredentialDecl { collection, id, consumer, fields, at });
     }
 
-    fn credential_id(&mut self, collection: &'static str, fields: &mut Fields<'_>) -> Arc<str> {
+    fn credential_id(&mut self, collection: &'static str, fields: &mut Fields<'_>) -> Option<Arc<str>> {
         let unique =
             self.cx.known.credentials.iter().find(|(known, _)| *known == collection).map(|(_, unique)| *unique);
         let (given, unique) = (fields.id(), unique.unwrap_or_default());
@@ -40,20 +41,16 @@ impl Draft<'_> {
             value if value.is_empty() => ids::derive(collection, &format!("{}:{}", fields.at, fields.content())),
             value => ids::derive(collection, &ids::joined(collection, &[&value])),
         });
-        match self.credential_ids.get(&(collection, Arc::clone(&id))) {
+        if let Some(other) = self.credential_ids.get(&(collection, Arc::clone(&id))) {
             // The value itself is a secret.
-            Some(other) if derived => {
-                fields.cx.notes.duplicate(
-                    fields.at.key(unique),
-                    format!("the same `{unique}` as that of"),
-                    other.clone(),
-                );
-            }
-            Some(other) => {
-                fields.cx.notes.duplicate(fields.at.key("id"), format!("id `{id}` is taken by"), other.clone());
-            }
-            None => drop(self.credential_ids.insert((collection, Arc::clone(&id)), fields.at.clone())),
+            let (key, reason) = match derived {
+                true => (unique, format!("the same `{unique}` as that of")),
+                false => ("id", format!("id `{id}` is taken by")),
+            };
+            fields.cx.notes.duplicate(fields.at.key(key), reason, other.clone());
+            return None;
         }
-        id
+        self.credential_ids.insert((collection, Arc::clone(&id)), fields.at.clone());
+        Some(id)
     }
 }

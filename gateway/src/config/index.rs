@@ -13,6 +13,14 @@ use super::{
 /// A reference that leads nowhere. It has been reported; what it belongs to is left out.
 pub(super) struct Dangling;
 
+/// What became of an entity that was added.
+pub(super) struct Added {
+    /// Where it will be in its vector.
+    pub(super) position: usize,
+    /// Nobody else has its name or id.
+    pub(super) unique: bool,
+}
+
 /// Positions in a vector of the model.
 pub(super) struct Index {
     /// The field that refers to this kind: `service`.
@@ -55,7 +63,7 @@ impl Index {
     }
 
     /// Adds the next entity of the vector. A name or id that is taken is a mistake, told with both places.
-    pub(super) fn add(&mut self, fields: &Fields<'_>, name: Option<&Arc<str>>, id: &Arc<str>) -> usize {
+    pub(super) fn add(&mut self, fields: &Fields<'_>, name: Option<&Arc<str>>, id: &Arc<str>) -> Added {
         let position = self.places.len();
         self.places.push(fields.at.clone());
         if let Some(name) = name {
@@ -63,17 +71,21 @@ impl Index {
                 let reason = format!("{} `{name}` is taken by", self.naming);
                 fields.cx.notes.duplicate(fields.at.key(self.naming), reason, other.clone());
                 // Its id is derived from the same name: one mistake, not two.
-                return position;
+                return Added { position, unique: false };
             }
             self.by_name.insert(Arc::clone(name), position);
         }
-        match self.by_id.get(id).and_then(|other| self.places.get(*other)) {
-            Some(other) => {
-                fields.cx.notes.duplicate(fields.at.key("id"), format!("id `{id}` is taken by"), other.clone());
-            }
-            None => drop(self.by_id.insert(Arc::clone(id), position)),
+        if let Some(other) = self.by_id.get(id).and_then(|other| self.places.get(*other)) {
+            fields.cx.notes.duplicate(fields.at.key("id"), format!("id `{id}` is taken by"), other.clone());
+            return Added { position, unique: false };
         }
-        position
+        self.by_id.insert(Arc::clone(id), position);
+        Added { position, unique: true }
+    }
+
+    /// An id of its own for what has another's: ids are unique even in a file that is only searched for mistakes.
+    pub(super) fn stand_in(&self, at: &At) -> Arc<str> {
+        ids::derive(self.collection, &format!("taken:{at}"))
     }
 
     /// The entity that the field of `fields` refers to, or the one that `fields` is nested in.

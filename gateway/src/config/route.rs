@@ -9,6 +9,7 @@ use super::{
     RouteDecl, checks,
     draft::{Draft, Parent, Waiting},
     fields::{Fields, kind},
+    index::Added,
     path::migrate,
     protocol,
 };
@@ -39,7 +40,8 @@ impl Draft<'_> {
         let (given, name) = (fields.id(), fields.checked("name", checks::name).map(Arc::from));
         let owner = service.as_ref().ok().and_then(|service| self.service_id(*service));
         let id = self.routes.id(given, name.as_deref(), || format!("{owner:?}:{}", fields.content()));
-        let position = self.routes.add(&fields, name.as_ref(), &id);
+        let Added { position, unique } = self.routes.add(&fields, name.as_ref(), &id);
+        let id = if unique { id } else { self.routes.stand_in(&fields.at) };
         let parent = Parent::Route(position);
         self.waiting_plugins.extend(plugins.into_iter().map(|(at, value)| Waiting { at, value, parent }));
         let mut route = decode(&mut fields, id, name);

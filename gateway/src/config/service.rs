@@ -9,6 +9,7 @@ use super::{
     At, ServiceDecl, checks,
     draft::{Draft, Parent, Waiting},
     fields::Fields,
+    index::Added,
     protocol::{self, PROTOCOLS},
 };
 
@@ -22,7 +23,8 @@ impl Draft<'_> {
         let (routes, plugins) = (fields.entities("routes"), fields.entities("plugins"));
         let (given, name) = (fields.id(), fields.checked("name", checks::name).map(Arc::from));
         let id = self.services.id(given, name.as_deref(), || fields.content());
-        let position = self.services.add(&fields, name.as_ref(), &id);
+        let Added { position, unique } = self.services.add(&fields, name.as_ref(), &id);
+        let id = if unique { id } else { self.services.stand_in(&fields.at) };
         let parent = Parent::Service(position);
         self.waiting_routes.extend(routes.into_iter().map(|(at, value)| Waiting { at, value, parent }));
         self.waiting_plugins.extend(plugins.into_iter().map(|(at, value)| Waiting { at, value, parent }));

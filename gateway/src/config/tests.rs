@@ -165,6 +165,22 @@ fn what_could_be_read_of_a_file_with_mistakes_is_there_to_look_for_more() {
 }
 
 #[test]
+fn what_is_there_to_look_for_more_has_no_name_or_id_twice() {
+    let errors = load_text(
+        "_format_version: '3.0'\nservices: [{name: a, host: h}, {name: a, host: h}]\nroutes: [{name: r, paths: [/]}, {name: r, paths: [/]}]\n\
+         consumers: [{username: c, custom_id: x}, {username: c}, {username: d, custom_id: x, keyauth_credentials: [{key: k}, {key: k}]}]\n",
+    )
+    .expect_err("mistakes");
+    assert_eq!(errors.mistakes.len(), 5, "{:?}", errors.mistakes);
+    let model = errors.partial.expect("what could be read").model;
+    assert_ne!(model.services[0].service.id, model.services[1].service.id);
+    assert_ne!(model.routes[0].route.id, model.routes[1].route.id);
+    let mut consumers = signet_plugin_api::Consumers::default();
+    assert!(model.consumers.iter().all(|decl| consumers.insert(Arc::clone(&decl.consumer))));
+    assert_eq!((model.credentials.len(), model.credentials[0].consumer), (1, 2));
+}
+
+#[test]
 fn the_hash_is_that_of_the_text() {
     let loaded = load_text("_format_version: '3.0'\n").expect("a model");
     assert_eq!(loaded.hash.len(), 64);
