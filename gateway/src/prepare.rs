@@ -22,8 +22,15 @@ pub struct Prepared {
 /// # Errors
 /// Every mistake of the file.
 pub fn prepare(path: &Path, engine: &Engine<'_>) -> Result<Prepared, LoadErrors> {
-    let known = Known::of(engine.registry);
-    match config::load(path, &known, &config::process_env) {
+    settle(config::load(path, &Known::of(engine.registry), &config::process_env), engine)
+}
+
+/// Compiles what was loaded.
+///
+/// # Errors
+/// Every mistake of both.
+pub(crate) fn settle(loaded: Result<Loaded, LoadErrors>, engine: &Engine<'_>) -> Result<Prepared, LoadErrors> {
+    match loaded {
         Ok(loaded) => finish(loaded, engine),
         Err(mut errors) => {
             // What could be read is compiled all the same, so that one run shows every mistake.

@@ -7,12 +7,13 @@ use signet_plugin_api::{ConfigError, Consumers, CredentialStores, RawCredential,
 use super::Problems;
 use crate::config::{At, ConsumerDecl, CredentialDecl};
 
-/// All consumers, by every name they have. The loader has refused duplicates.
-pub fn index(declared: &[ConsumerDecl]) -> Arc<Consumers> {
+/// All consumers, by every name they have.
+pub fn index(declared: &[ConsumerDecl], problems: &mut Problems) -> Arc<Consumers> {
     let mut consumers = Consumers::default();
     for decl in declared {
-        let unique = consumers.insert(Arc::clone(&decl.consumer));
-        debug_assert!(unique, "the loader refuses a name that is taken");
+        if !consumers.insert(Arc::clone(&decl.consumer)) {
+            problems.mistake(&decl.at, ConfigError::new("", "another consumer has its id, username or custom_id"));
+        }
     }
     Arc::new(consumers)
 }

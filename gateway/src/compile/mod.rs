@@ -4,6 +4,8 @@ mod consumers;
 mod plugins;
 mod problem;
 mod routes;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,7 +45,7 @@ pub struct Compiled {
 /// Every mistake that the model shows once plugins, credentials and routes are understood.
 pub fn compile(model: Model, engine: &Engine<'_>) -> Result<Compiled, Vec<Problem>> {
     let mut problems = Problems::default();
-    let consumers = consumers::index(&model.consumers);
+    let consumers = consumers::index(&model.consumers, &mut problems);
     let credentials = consumers::credentials(model.credentials, &model.consumers, engine.registry, &mut problems);
     let instances = plugins::compile(model.plugins, engine, &consumers, &credentials, &mut problems);
     let placed = plugins::Placed::new(&instances, &model.consumers);

@@ -94,7 +94,8 @@ impl<'i, 'r> Placed<'i, 'r> {
             }
         }
         plugins.sort_by_key(|plugin| std::cmp::Reverse(plugin.priority));
-        let by_consumer = by_consumer.into_iter().map(|(place, (map, first))| (place, (Arc::new(map), first))).collect();
+        let by_consumer =
+            by_consumer.into_iter().map(|(place, (map, first))| (place, (Arc::new(map), first))).collect();
         Self { plugins, base, by_consumer }
     }
 
@@ -127,8 +128,12 @@ impl<'i, 'r> Placed<'i, 'r> {
         };
         let with_consumer = [on_service(Some(route)), Some((name, Some(route), None)), on_service(None)];
         let consumer_alone = Some((name, None, None)).filter(|_| both.is_none());
-        let by_consumer: Vec<_> =
-            with_consumer.into_iter().chain([consumer_alone]).flatten().filter_map(|place| self.by_consumer.get(&place)).collect();
+        let by_consumer: Vec<_> = with_consumer
+            .into_iter()
+            .chain([consumer_alone])
+            .flatten()
+            .filter_map(|place| self.by_consumer.get(&place))
+            .collect();
         let base = both.or_else(alone).copied();
         if base.is_none() && by_consumer.is_empty() {
             return None;

@@ -31,7 +31,8 @@ pub fn compile(
         if decl.service.is_none() {
             for instance in needing_service {
                 let name = decl.route.name.as_deref().unwrap_or(&decl.route.id);
-                let reason = format!("`{}` needs a service, and route `{name}` ({}) has none", instance.plugin.name, decl.at);
+                let reason =
+                    format!("`{}` needs a service, and route `{name}` ({}) has none", instance.plugin.name, decl.at);
                 problems.mistake(&instance.at, ConfigError::new("", reason));
             }
         }
