@@ -25,6 +25,10 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+use crate::settings::Listener;
+
+/// Connections that wait to be accepted, if the listener does not say.
+const BACKLOG: i32 = 16_384;
 /// How often the end of the last request is looked for while the process drains.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 
@@ -41,15 +45,16 @@ impl Bound {
     ///
     /// # Errors
     /// When the port is in use or may not be taken.
-    pub fn take(address: SocketAddr, reuse_port: bool) -> io::Result<Self> {
+    pub fn take(listener: &Listener) -> io::Result<Self> {
+        let Listener { address, reuseport, backlog } = *listener;
         let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
-        socket.set_reuse_port(reuse_port)?;
+        socket.set_reuse_port(reuseport)?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
-        socket.listen(1024)?;
+        socket.listen(backlog.and_then(|backlog| backlog.try_into().ok()).unwrap_or(BACKLOG))?;
         socket.set_nonblocking(true)?;
         let listener = TcpListener::from(socket);
         Ok(Self { address: listener.local_addr()?, listener })

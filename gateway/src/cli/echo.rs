@@ -11,6 +11,7 @@ use super::fail;
 use crate::{
     admin::json_response,
     server::{Bound, Server},
+    settings::Listener,
 };
 
 /// The longest body that is echoed.
@@ -18,7 +19,7 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Serves until a signal.
 pub fn run(listen: SocketAddr) -> ExitCode {
-    let bound = match Bound::take(listen, false) {
+    let bound = match Bound::take(&Listener { address: listen, reuseport: false, backlog: None }) {
         Ok(bound) => bound,
         Err(error) => return fail(1, format_args!("cannot listen on {listen}: {error}")),
     };

@@ -2,6 +2,7 @@
 
 mod check;
 mod echo;
+mod logging;
 mod report;
 mod run;
 

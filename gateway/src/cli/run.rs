@@ -1,6 +1,182 @@
-//! `signet run`
-use std::process::ExitCode;
-use signet_plugin_api::Registry;
+//! `signet run`: settings and a file to a serving process; nothing starts before everything is right.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicUsize},
+    time::SystemTime,
+};
+
+use pingora_core::{apps::HttpServerOptions, services::listening::Service};
+use pingora_proxy::ProxyServiceBuilder;
+use signet_plugin_api::{Registry, WorkPool};
+
+use super::{fail, logging, report};
+use crate::{
+    admin::Status,
+    compile::{self, Engine},
+    config::{LoadErrors, Model},
+    metrics::Metrics,
+    prepare::{Prepared, prepare},
+    proxy::{Gateway, Policy},
+    runtime::{
+        Current, SigningPool,
+        resolver::{Resolver, Sources},
+    },
+    server::{Bound, Server, pingora_conf},
+    settings::{Listener, LoadedSettings, ResolveOverride, Settings},
+};
+
+/// Requests on one client connection before it is closed (nginx: `keepalive_requests`, Kong's default).
+const REQUESTS_PER_CONNECTION: u32 = 10_000;
+
+/// What `signet run` is told.
 #[derive(clap::Args)]
-pub(super) struct Arguments {}
-pub(super) fn run(_: &Registry, _: Arguments) -> ExitCode { ExitCode::SUCCESS }
+pub(super) struct Arguments {
+    /// Kong's declarative file, YAML or JSON [default: the setting `declarative_config`]
+    #[arg(short = 'c', value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Process settings, YAML; SIGNET_* variables beat them
+    #[arg(short = 's', value_name = "SETTINGS")]
+    settings: Option<PathBuf>,
+    /// Connect to ADDRESS where the configuration says HOST and PORT, as curl's option of this name
+    #[arg(long, value_name = "HOST:PORT:ADDRESS[:PORT]")]
+    resolve: Vec<ResolveOverride>,
+}
+
+/// The parts of the process that a configuration is compiled against.
+struct Parts {
+    resolver: Arc<Resolver>,
+    signing: Arc<SigningPool>,
+}
+
+/// Serves until a signal.
+pub(super) fn run(registry: &Registry, arguments: Arguments) -> ExitCode {
+    let settings = match settings(arguments.settings.as_deref()) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    if let Err(error) = logging::start(&settings) {
+        return fail(1, format_args!("cannot open the error log: {error}"));
+    }
+    let parts = match parts(&settings, arguments.resolve) {
+        Ok(parts) => parts,
+        Err(code) => return code,
+    };
+    let file = arguments.config.or_else(|| settings.declarative_config.clone());
+    let prepared = match configuration(registry, file.as_deref(), &settings, &parts) {
+        Ok(prepared) => prepared,
+        Err(code) => return code,
+    };
+    match serve(&settings, file.as_deref(), prepared, parts) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => code,
+    }
+}
+
+fn settings(file: Option<&Path>) -> Result<Settings, ExitCode> {
+    match Settings::load(file, std::env::vars()) {
+        Ok(LoadedSettings { settings, warnings }) => {
+            warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            Ok(settings)
+        }
+        Err(mistakes) => {
+            mistakes.iter().for_each(|mistake| eprintln!("{mistake}"));
+            Err(fail(2, format_args!("the settings cannot be used")))
+        }
+    }
+}
+
+fn parts(settings: &Settings, resolve: Vec<ResolveOverride>) -> Result<Parts, ExitCode> {
+    let hosts = match fs::read_to_string(&settings.dns_hostsfile) {
+        Ok(text) => text,
+        // A container may have none; one that was asked for by name must be there.
+        Err(_) if settings.dns_hostsfile == Settings::default().dns_hostsfile => String::new(),
+        Err(error) => {
+            let file = settings.dns_hostsfile.display();
+            return Err(fail(2, format_args!("dns_hostsfile: {file}: {error}")));
+        }
+    };
+    let sources = Sources { overrides: resolve, hosts, servers: settings.dns_resolver.clone() };
+    let resolver = Resolver::new(sources).map_err(|error| fail(1, format_args!("{error}")))?;
+    let signing = SigningPool::start(settings.signing_threads, settings.signing_queue)
+        .map_err(|error| fail(1, format_args!("cannot start the signing threads: {error}")))?;
+    Ok(Parts { resolver, signing })
+}
+
+fn configuration(
+    registry: &Registry,
+    file: Option<&Path>,
+    settings: &Settings,
+    parts: &Parts,
+) -> Result<Prepared, ExitCode> {
+    let signing = WorkPool::new(Arc::clone(&parts.signing) as _);
+    let engine = Engine {
+        registry,
+        resolver: &parts.resolver,
+        signing: &signing,
+        upstream_idle: settings.upstream_keepalive_idle_timeout,
+    };
+    let Some(file) = file else {
+        return match compile::compile(Model::default(), &engine) {
+            Ok(empty) => Ok(Prepared { snapshot: empty.snapshot, warnings: Vec::new() }),
+            Err(_) => Err(fail(1, format_args!("the empty configuration does not compile"))),
+        };
+    };
+    match prepare(file, &engine) {
+        Ok(prepared) => {
+            prepared.warnings.iter().for_each(|warning| eprintln!("{}", report::warning(file, warning)));
+            Ok(prepared)
+        }
+        Err(LoadErrors { mistakes, warnings, .. }) => {
+            warnings.iter().for_each(|warning| eprintln!("{}", report::warning(file, warning)));
+            mistakes.iter().for_each(|mistake| eprintln!("{}", report::mistake(file, mistake)));
+            Err(fail(2, format_args!("{} cannot be served", file.display())))
+        }
+    }
+}
+
+fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Parts) -> Result<(), ExitCode> {
+    let proxy = bind(&settings.proxy_listen)?;
+    let status = bind(&settings.status_listen)?;
+    let mut banner = String::new();
+    for (kind, bound) in proxy.iter().map(|bound| ("proxy", bound)).chain(status.iter().map(|bound| ("status", bound))) {
+        banner += &format!("{kind} listening on http://{}\n", bound.address);
+    }
+    banner += &match file {
+        Some(file) => format!("serving {} from {}", prepared.snapshot.counts, file.display()),
+        None => "serving nothing: no configuration was given".to_owned(),
+    };
+
+    let current = Arc::new(Current::new(prepared.snapshot));
+    let in_flight = Arc::new(AtomicUsize::new(0));
+    let metrics = Metrics::new(Arc::clone(&current), parts.signing)
+        .map_err(|error| fail(1, format_args!("cannot register metrics: {error}")))?;
+    let gateway =
+        Gateway { current: Arc::clone(&current), policy: Policy::of(settings), in_flight: Arc::clone(&in_flight) };
+    let report = Status {
+        current,
+        metrics,
+        in_flight: Arc::clone(&in_flight),
+        since: SystemTime::now(),
+        configured: file.is_some(),
+    };
+
+    let conf = pingora_conf(settings.threads, settings.upstream_keepalive_pool_size);
+    let mut options = HttpServerOptions::default();
+    options.keepalive_request_limit = Some(REQUESTS_PER_CONNECTION);
+    let mut server = Server::default();
+    server.add(ProxyServiceBuilder::new(&conf, gateway).name("proxy").server_options(options).build(), proxy);
+    server.add(Service::new("status".into(), report), status);
+    server
+        .run(settings.threads, settings.drain_timeout, &in_flight, || eprintln!("{banner}"))
+        .map_err(|error| fail(1, format_args!("cannot serve: {error}")))
+}
+
+fn bind(listeners: &[Listener]) -> Result<Vec<Bound>, ExitCode> {
+    let take = |listener: &Listener| {
+        Bound::take(listener).map_err(|error| fail(1, format_args!("cannot listen on {}: {error}", listener.address)))
+    };
+    listeners.iter().map(take).collect()
+}

@@ -18,12 +18,6 @@ pub struct Trust {
     pub recursive: bool,
 }
 
-impl Default for Trust {
-    fn default() -> Self {
-        Self { networks: Vec::new(), header: HeaderName::from_static("x-real-ip"), recursive: false }
-    }
-}
-
 /// The client of one request.
 #[derive(Debug, Clone)]
 pub struct Caller {

@@ -70,7 +70,7 @@ impl Kind {
             Self::Html => "text/html; charset=utf-8",
             Self::Plain => "text/plain; charset=utf-8",
             Self::Xml => "application/xml; charset=utf-8",
-            Self::Empty => "application/grpc",
+            Self::Empty => "",
         })
     }
 

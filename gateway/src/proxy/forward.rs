@@ -8,7 +8,7 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use signet_plugin_api::Identity;
 
-use super::{Exchange, Gateway, client, client::Caller};
+use super::{Exchange, Gateway, client, client::Caller, policy::joined_via};
 
 /// What a backend believes about the caller: a client's own never pass.
 const IDENTITY_HEADERS: [&str; 8] = [
@@ -35,8 +35,9 @@ pub fn rewrite(gateway: &Gateway, session: &Session, head: &mut RequestHeader, e
         head.insert_header(header::HOST, upstream.host_header.clone())?;
     }
     forwarded(session, head, &caller, ex)?;
-    if gateway.policy.headers.via {
-        append_via(head, &gateway.policy.headers.via_value)?;
+    if gateway.policy.headers.tokens.via {
+        let via = joined_via(head.headers.get(header::VIA), session.req_header().version);
+        head.insert_header("Via", via)?;
     }
     if gateway.policy.headers.request_id_upstream {
         head.insert_header("X-Kong-Request-Id", ex.cx.request_id().as_header().clone())?;
@@ -109,16 +110,6 @@ fn write_address(out: &mut Vec<u8>, ip: IpAddr) {
     use std::io::Write;
     // Writing to a vector does not fail.
     drop(write!(out, "{ip}"));
-}
-
-fn append_via(head: &mut RequestHeader, ours: &HeaderValue) -> Result<()> {
-    match head.headers.get(header::VIA) {
-        Some(earlier) => {
-            let joined = [earlier.as_bytes(), b", ", ours.as_bytes()].concat();
-            head.insert_header(header::VIA, joined.as_slice())
-        }
-        None => head.insert_header(header::VIA, ours.clone()),
-    }
 }
 
 /// Removes what a client claims to be, and says who it is.

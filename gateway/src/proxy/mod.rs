@@ -48,7 +48,7 @@ impl ProxyHttp for Gateway {
 
     async fn early_request_filter(&self, session: &mut Session, ex: &mut Exchange) -> Result<()> {
         ex.arrived();
-        admit::limit_keepalive(session);
+        admit::open_connection(session);
         Ok(())
     }
 
@@ -61,12 +61,13 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, _session: &mut Session, ex: &mut Exchange) -> Result<Box<HttpPeer>> {
-        ex.begin_attempt();
         let peer = match ex.upstream() {
             Some(upstream) => upstream.peer().await,
             None => return Err(failure::no_service(ex)),
         };
-        peer.map_err(|_| failure::no_address(ex))
+        let peer = peer.map_err(|_| failure::no_address(ex))?;
+        ex.begin_attempt();
+        Ok(peer)
     }
 
     async fn upstream_request_filter(
@@ -94,13 +95,13 @@ impl ProxyHttp for Gateway {
         ex.body.count(body.as_ref().map_or(0, Bytes::len), self.policy.limits.body).map_err(|()| failure::body_too_large(ex))
     }
 
-    async fn response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ex: &mut Exchange) -> Result<()> {
+    async fn response_filter(&self, _session: &mut Session, head: &mut ResponseHeader, ex: &mut Exchange) -> Result<()> {
         ex.upstream_answered();
         let (entry, cx, progress) = ex.chain_parts();
         if let Some(entry) = entry {
             entry.chain.on_response(head, cx, progress).await.map_err(|broken| failure::broken(&broken))?;
         }
-        respond::stamp_proxied(&self.policy.headers, session, head, ex)
+        respond::stamp_proxied(&self.policy.headers, head, ex)
     }
 
     fn response_body_filter(

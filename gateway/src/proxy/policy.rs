@@ -1,11 +1,12 @@
 //! What the settings say about every request, in the form in which requests read it.
 
-use http::HeaderValue;
+use http::{HeaderValue, Version};
 
 use super::Trust;
+use crate::settings::{HeaderTokens, Settings};
 
 /// The compiled settings.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Policy {
     /// `trusted_ips`, `real_ip_header`, `real_ip_recursive`.
     pub trust: Trust,
@@ -14,27 +15,18 @@ pub struct Policy {
     /// The bounds on a request.
     pub limits: Limits,
     /// `error_default_type`: the type of nginx-level errors for clients that send no `Accept`.
-    pub error_default_type: String,
+    pub error_default_type: &'static str,
 }
 
-/// The headers that the gateway adds to responses, and to upstream requests.
+/// The headers that the gateway adds.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a token of Kong's setting `headers`")]
-#[expect(missing_docs, reason = "named as the tokens of Kong's setting `headers`")]
 pub struct HeaderPolicy {
-    pub server: bool,
-    pub via: bool,
-    pub upstream_latency: bool,
-    pub proxy_latency: bool,
-    pub response_latency: bool,
-    pub request_id: bool,
-    pub upstream_status: bool,
-    /// `headers_upstream`: send the request id upstream.
+    /// To responses.
+    pub tokens: HeaderTokens,
+    /// Whether the request id goes upstream.
     pub request_id_upstream: bool,
     /// `Server` of our own answers: `signet/<version>`.
     pub product: HeaderValue,
-    /// What we add to `Via`: `1.1 signet/<version>`.
-    pub via_value: HeaderValue,
 }
 
 /// Bounds on a request, in bytes.
@@ -48,25 +40,42 @@ pub struct Limits {
     pub body: Option<u64>,
 }
 
-impl Default for HeaderPolicy {
-    fn default() -> Self {
-        Self {
-            server: true,
-            via: true,
-            upstream_latency: true,
-            proxy_latency: true,
-            response_latency: true,
-            request_id: true,
-            upstream_status: false,
-            request_id_upstream: true,
-            product: HeaderValue::from_static(concat!("signet/", env!("CARGO_PKG_VERSION"))),
-            via_value: HeaderValue::from_static(concat!("1.1 signet/", env!("CARGO_PKG_VERSION"))),
-        }
-    }
+/// What we add to `Via`: the version of the message that was received, and the product.
+pub fn via(received: Version) -> HeaderValue {
+    HeaderValue::from_static(match received {
+        Version::HTTP_10 => concat!("1.0 signet/", env!("CARGO_PKG_VERSION")),
+        Version::HTTP_2 => concat!("2 signet/", env!("CARGO_PKG_VERSION")),
+        _ => concat!("1.1 signet/", env!("CARGO_PKG_VERSION")),
+    })
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { header: 32 * 1024, uri: 16 * 1024, body: None }
+/// `Via` with our hop added to those before it (RFC 9110, 7.6.3).
+pub fn joined_via(earlier: Option<&HeaderValue>, received: Version) -> HeaderValue {
+    let ours = via(received);
+    let Some(earlier) = earlier else { return ours };
+    HeaderValue::from_bytes(&[earlier.as_bytes(), b", ", ours.as_bytes()].concat()).unwrap_or(ours)
+}
+
+impl Policy {
+    /// What the settings say.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            trust: Trust {
+                networks: settings.trusted_ips.clone(),
+                header: settings.real_ip_header.clone(),
+                recursive: settings.real_ip_recursive,
+            },
+            headers: HeaderPolicy {
+                tokens: settings.headers,
+                request_id_upstream: settings.request_id_upstream,
+                product: HeaderValue::from_static(concat!("signet/", env!("CARGO_PKG_VERSION"))),
+            },
+            limits: Limits {
+                header: settings.client_max_header_size,
+                uri: settings.client_max_uri_size,
+                body: settings.client_max_body_size,
+            },
+            error_default_type: settings.error_default_type,
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::{
     error_body::render,
     exchange::log_broken,
     failure::{UNEXPECTED, Unexpected},
+    policy::joined_via,
 };
 
 /// A request body up to this size is read to its end before the answer, so that the connection can be kept.
@@ -44,15 +45,14 @@ pub async fn answer(gateway: &Gateway, session: &mut Session, ex: &mut Exchange,
 ///
 /// # Errors
 /// When there are too many headers.
-pub fn stamp_proxied(policy: &HeaderPolicy, session: &Session, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
-    let _ = session;
-    if policy.upstream_latency {
+pub fn stamp_proxied(policy: &HeaderPolicy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
+    if policy.tokens.upstream_latency {
         head.insert_header("X-Kong-Upstream-Latency", milliseconds(ex.upstream_latency()))?;
     }
-    if policy.proxy_latency {
+    if policy.tokens.proxy_latency {
         head.insert_header("X-Kong-Proxy-Latency", milliseconds(ex.proxy_latency()))?;
     }
-    if policy.upstream_status {
+    if policy.tokens.upstream_status {
         head.insert_header("X-Kong-Upstream-Status", HeaderValue::from(head.status.as_u16()))?;
     }
     stamp_via(policy, head)?;
@@ -61,39 +61,34 @@ pub fn stamp_proxied(policy: &HeaderPolicy, session: &Session, head: &mut Respon
 
 /// Adds the gateway's headers to an answer of its own.
 fn stamp_own(policy: &HeaderPolicy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
-    if policy.server {
+    if policy.tokens.server {
         head.insert_header(header::SERVER, policy.product.clone())?;
     }
     // Kong shows a request that failed on its way upstream as one that was proxied.
     if ex.was_proxied() {
-        if policy.upstream_latency {
+        if policy.tokens.upstream_latency {
             head.insert_header("X-Kong-Upstream-Latency", milliseconds(ex.upstream_latency()))?;
         }
-        if policy.proxy_latency {
+        if policy.tokens.proxy_latency {
             head.insert_header("X-Kong-Proxy-Latency", milliseconds(ex.proxy_latency()))?;
         }
         stamp_via(policy, head)?;
-    } else if policy.response_latency {
+    } else if policy.tokens.response_latency {
         head.insert_header("X-Kong-Response-Latency", milliseconds(ex.total_latency()))?;
     }
     stamp_request_id(policy, head, ex)
 }
 
 fn stamp_via(policy: &HeaderPolicy, head: &mut ResponseHeader) -> Result<()> {
-    if !policy.via {
-        return Ok(());
+    if policy.tokens.via {
+        let via = joined_via(head.headers.get(header::VIA), head.version);
+        head.insert_header("Via", via)?;
     }
-    match head.headers.get(header::VIA) {
-        Some(earlier) => {
-            let joined = [earlier.as_bytes(), b", ", policy.via_value.as_bytes()].concat();
-            head.insert_header(header::VIA, joined.as_slice())
-        }
-        None => head.insert_header(header::VIA, policy.via_value.clone()),
-    }
+    Ok(())
 }
 
 fn stamp_request_id(policy: &HeaderPolicy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
-    if policy.request_id {
+    if policy.tokens.request_id {
         head.insert_header("X-Kong-Request-Id", ex.cx.request_id().as_header().clone())?;
     }
     Ok(())
@@ -124,7 +119,7 @@ fn build(gateway: &Gateway, session: &Session, ex: &Exchange, response: Response
         Body::Bytes(body) => body,
         Body::Error(message) => {
             let headers = &session.req_header().headers;
-            let default = &gateway.policy.error_default_type;
+            let default = gateway.policy.error_default_type;
             let id = ex.cx.request_id().as_str();
             let (body, content_type) = render(response.status, &message, id, headers, default);
             head.insert_header(header::CONTENT_TYPE, content_type)?;

@@ -19,6 +19,8 @@ use hickory_resolver::{
 };
 use tracing::warn;
 
+use crate::settings::ResolveOverride;
+
 /// How long a failed look-up is believed (Kong: `dns_error_ttl`).
 const ERROR_TTL: Duration = Duration::from_secs(1);
 /// The shortest time between two look-ups of one name, whatever its TTL says.
@@ -28,27 +30,16 @@ const MIN_TTL: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Sources {
     /// `--resolve`: a name and port that lead to a fixed address.
-    pub overrides: Vec<Override>,
+    pub overrides: Vec<ResolveOverride>,
     /// The text of the hosts file.
     pub hosts: String,
     /// Name servers; those of the system when empty.
     pub servers: Vec<SocketAddr>,
 }
 
-/// One `--resolve HOST:PORT:ADDRESS[:PORT]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Override {
-    /// The name, compared without case; `*` is any.
-    pub host: String,
-    /// The port in the configuration.
-    pub port: u16,
-    /// Where connections go instead.
-    pub address: SocketAddr,
-}
-
 /// Resolves names. One name has one state, whatever number of services uses it.
 pub struct Resolver {
-    overrides: Vec<Override>,
+    overrides: Vec<ResolveOverride>,
     dns: Option<TokioResolver>,
     names: Mutex<HashMap<Arc<str>, Arc<Name>>>,
 }
@@ -101,7 +92,7 @@ impl Resolver {
 
     /// What `host:port` of a service leads to.
     pub fn endpoint(self: &Arc<Self>, host: &str, port: u16) -> Endpoint {
-        let is_meant = |o: &&Override| o.port == port && (o.host == "*" || o.host.eq_ignore_ascii_case(host));
+        let is_meant = |o: &&ResolveOverride| o.port == port && (o.host == "*" || o.host.eq_ignore_ascii_case(host));
         if let Some(found) = self.overrides.iter().find(is_meant) {
             return Endpoint::Fixed(found.address);
         }
@@ -267,7 +258,7 @@ mod tests {
     async fn an_override_beats_everything_for_its_port_only() {
         let address = "127.0.0.1:999".parse().expect("addr");
         let resolver = resolver(Sources {
-            overrides: vec![Override { host: "A.test".into(), port: 80, address }],
+            overrides: vec![ResolveOverride { host: "a.test".into(), port: 80, address }],
             hosts: "127.0.0.7 a.test\n127.0.0.8 b.test # c\n".into(),
             servers: vec![],
         });

@@ -6,8 +6,15 @@ use serde_yaml::{Mapping, Value};
 use crate::ConfigError;
 
 /// The `config` block of one plugin or the fields of one credential, references resolved, not yet typed.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct RawConfig(Mapping);
+
+/// Names of fields only: values may be secrets.
+impl std::fmt::Debug for RawConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl RawConfig {
     /// Takes a mapping; null members count as absent, as in Kong, at any depth.
