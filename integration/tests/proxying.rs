@@ -196,13 +196,24 @@ fn a_request_body_streams_before_its_end_is_there() {
 
 #[test]
 fn an_answer_streams_before_its_end_is_there() {
+    streams("Content-Length: 10", "first", "_last");
+}
+
+#[test]
+fn events_stream_one_by_one() {
+    let head = "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked";
+    streams(head, "5\r\nfirst\r\n", "5\r\n_last\r\n0\r\n\r\n");
+}
+
+/// Sends `last` only when the client has seen the first part.
+fn streams(head: &'static str, first: &'static str, last: &'static str) {
     let (go_on, told) = mpsc::channel::<()>();
     let told = Mutex::new(told);
     let upstream = Upstream::serve(move |conversation| {
         conversation.request()?;
-        conversation.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")?;
-        told.lock().unwrap().recv_timeout(DEADLINE).unwrap();
-        conversation.write("_last")
+        conversation.write(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{first}"))?;
+        let seen = told.lock().unwrap().recv_timeout(Duration::from_secs(10));
+        conversation.write(if seen.is_ok() { last } else { "" })
     });
     let gateway = in_front_of(&upstream);
     let mut client = gateway.client();
@@ -301,7 +312,7 @@ fn hop_by_hop_headers_stay_on_their_hop() {
     }
     assert_eq!(seen.header("X-Keep"), Some("1"));
     for name in ["X-Secret", "Keep-Alive"] {
-        assert_eq!(response.header(name), None, "{name}");
+        assert_eq!(response.header(name), None, "{name} of the answer");
     }
 }
 
