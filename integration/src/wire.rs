@@ -3,9 +3,13 @@
 use std::{
     io::{self, Read},
     net::TcpStream,
+    time::Duration,
 };
 
 use crate::DEADLINE;
+
+/// How long a side that should close is given: only ever waited for in a failure.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Header lines in their order, names as they were sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,10 +114,16 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether the other side has closed and left nothing unread.
+    /// Whether the other side closes and leaves nothing unread.
     pub(crate) fn at_end(&mut self) -> bool {
-        // A reset says the same: nothing comes any more.
-        self.buffer.is_empty() && matches!(self.fill(), Ok(0) | Err(_))
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+        let end = if self.buffer.is_empty() { self.fill() } else { Ok(self.buffer.len()) };
+        self.stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
+        match end {
+            Ok(length) => length == 0,
+            // A reset says the same: nothing comes any more.
+            Err(error) => error.kind() != io::ErrorKind::TimedOut,
+        }
     }
 
     fn line(&mut self) -> io::Result<String> {
@@ -130,12 +140,13 @@ impl Reader {
 
     fn fill(&mut self) -> io::Result<usize> {
         let mut piece = [0; 64 * 1024];
-        let length = match self.stream.read(&mut piece) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                panic!("nothing came for {DEADLINE:?}; so far: {:?}", String::from_utf8_lossy(&self.buffer))
+        let length = self.stream.read(&mut piece).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                let so_far = String::from_utf8_lossy(&self.buffer);
+                io::Error::new(io::ErrorKind::TimedOut, format!("nothing more came; so far: {so_far:?}"))
             }
-            other => other?,
-        };
+            _ => error,
+        })?;
         self.buffer.extend(piece.iter().take(length));
         Ok(length)
     }
