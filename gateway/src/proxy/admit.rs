@@ -1,7 +1,6 @@
 //! From the head of a request to its route, through the plugins: either an answer, or on to the upstream.
 
 use http::{HeaderValue, Method, StatusCode, Version, header};
-use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use signet_plugin_api::{Request, Response, Scheme};
 
@@ -10,6 +9,7 @@ use super::{
     body::Incoming,
     client::{self, Caller},
     exchange::log_broken,
+    hop,
 };
 use crate::runtime::{
     chain::Outcome,
@@ -33,7 +33,7 @@ pub async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exchange) 
     if let Some(refusal) = refuse(session, gateway.policy.limits) {
         return Some(refusal);
     }
-    drop_connection_headers(session.req_header_mut());
+    hop::strip_request(session.req_header_mut());
     let caller = gateway.policy.trust.caller(session);
     if let Some(answer) = route(session, ex, &caller) {
         return Some(answer);
@@ -61,8 +61,7 @@ fn refuse(session: &Session, limits: Limits) -> Option<Response> {
     let no_host = head.version == Version::HTTP_11 && client::host(session).is_none_or(str::is_empty);
     let two_credentials = head.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some();
     let no_path = !head.uri.path().starts_with('/');
-    let control = head.raw_path().iter().any(u8::is_ascii_control);
-    if no_host || two_credentials || no_path || control {
+    if no_host || two_credentials || no_path {
         return refusal(StatusCode::BAD_REQUEST, "Bad request");
     }
     if head.method == Method::TRACE {
@@ -73,20 +72,6 @@ fn refuse(session: &Session, limits: Limits) -> Option<Response> {
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large");
     }
     None
-}
-
-/// Removes the headers that `Connection` names: they are for this hop only (RFC 9110, 7.6.1). It happens before any plugin
-/// runs, so that a client cannot name a header that a plugin sets. What frames the message stays.
-fn drop_connection_headers(head: &mut RequestHeader) {
-    const KEPT: [&str; 8] =
-        ["close", "keep-alive", "upgrade", "te", "connection", "host", "content-length", "transfer-encoding"];
-    let is_named = |name: &&str| !name.is_empty() && !KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name));
-    let values = head.headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let named: Vec<String> =
-        values.flat_map(|value| value.split(',')).map(str::trim).filter(is_named).map(str::to_owned).collect();
-    for name in named {
-        head.remove_header(name.as_str());
-    }
 }
 
 fn header_length(session: &Session) -> usize {

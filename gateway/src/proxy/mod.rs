@@ -7,6 +7,7 @@ mod error_body;
 mod exchange;
 mod failure;
 mod forward;
+mod hop;
 mod policy;
 mod respond;
 
@@ -93,6 +94,16 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         ex.body.forward(body, end);
         ex.body.count(body.as_ref().map_or(0, Bytes::len), self.policy.limits.body).map_err(|()| failure::body_too_large(ex))
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        head: &mut ResponseHeader,
+        _ex: &mut Exchange,
+    ) -> Result<()> {
+        hop::strip_response(head);
+        Ok(())
     }
 
     async fn response_filter(&self, _session: &mut Session, head: &mut ResponseHeader, ex: &mut Exchange) -> Result<()> {
