@@ -38,10 +38,13 @@ pub fn credentials(
     let mut stores = CredentialStores::default();
     for kind in registry.iter().flat_map(|plugin| plugin.credentials) {
         let (raw, places) = by_collection.remove(kind.collection).unwrap_or_default();
-        for (position, error) in stores.add(*kind, raw).err().into_iter().flatten() {
+        let Err(errors) = stores.add(*kind, raw) else { continue };
+        for (position, error) in errors {
             let at = places.get(position).cloned().unwrap_or_default();
             problems.mistake(&at, error);
         }
+        // An empty index in its place, so that the plugins that use it are checked all the same.
+        drop(stores.add(*kind, Vec::new()));
     }
     stores
 }

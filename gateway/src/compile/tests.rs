@@ -150,14 +150,17 @@ fn every_mistake_of_every_plugin_is_told_with_its_line() {
 }
 
 #[test]
-fn a_credential_that_its_kind_refuses_is_told_with_its_line() {
-    let text = "consumers:\n- username: a\n  passes:\n  - word: open\n  - word: ''\n- username: b\n  passes:\n  - {word: sesame, extra: 1}\n";
+fn every_mistake_of_every_credential_is_told_with_its_line() {
+    let text = "consumers:\n- username: a\n  passes:\n  - {word: open, extra: 1}\n  - word: fine\n  - word: ''\n\
+                plugins:\n- name: gate\n  config: {anonymous: nobody}\n";
     assert_eq!(
         mistakes(text),
-        ["9: consumers[1].passes[0].extra: unknown field `extra`, expected `word`"],
-        "what cannot be decoded comes first: an index of the rest would be half a truth"
+        [
+            "5: consumers[0].passes[0].extra: unknown field `extra`, expected `word`",
+            "7: consumers[0].passes[2].word: must not be empty",
+            "10: plugins[0].config.anonymous: no consumer has the id or username `nobody`",
+        ]
     );
-    assert_eq!(mistakes(&text.replace(", extra: 1", "")), ["6: consumers[0].passes[1].word: must not be empty"]);
 }
 
 #[test]

@@ -77,19 +77,28 @@ impl fmt::Debug for CredentialKind {
     }
 }
 
+/// Credentials that cannot be decoded do not hide what is wrong with the others.
 fn build<S: CredentialStore>(raw: Vec<RawCredential>) -> Result<Built, BuildErrors> {
     let mut errors = Vec::new();
     let mut records = Vec::with_capacity(raw.len());
+    let mut positions = Vec::with_capacity(raw.len());
     for (position, RawCredential { id, consumer, fields }) in raw.into_iter().enumerate() {
         match decode(fields, S::AT_DEFAULT) {
-            Ok(entry) => records.push(CredentialRecord { id, consumer, entry }),
+            Ok(entry) => {
+                records.push(CredentialRecord { id, consumer, entry });
+                positions.push(position);
+            }
             Err(wrong) => errors.extend(wrong.into_iter().map(|error| (position, error))),
         }
     }
-    if !errors.is_empty() {
-        return Err(errors);
+    match S::build(records) {
+        Ok(store) if errors.is_empty() => return Ok((TypeId::of::<S>(), Arc::new(store))),
+        Ok(_) => {}
+        Err(more) => {
+            errors.extend(more.into_iter().map(|(at, error)| (positions.get(at).copied().unwrap_or(at), error)))
+        }
     }
-    Ok((TypeId::of::<S>(), Arc::new(S::build(records)?)))
+    Err(errors)
 }
 
 /// The indexes of one configuration, by their type.
