@@ -13,7 +13,7 @@ fn malformed_requests_get_400_and_the_end_of_the_connection() {
     let upstream = Upstream::echo();
     let gateway = all(&upstream);
     let malformed = [
-        "GET /\u{1} HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: abc\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
@@ -31,6 +31,22 @@ fn malformed_requests_get_400_and_the_end_of_the_connection() {
     }
     assert!(wrong.is_empty(), "400 and the end were expected:\n{}", wrong.join("\n"));
     assert!(upstream.take().is_empty());
+}
+
+#[test]
+fn a_control_character_in_the_target_reaches_the_upstream_escaped_or_not_at_all() {
+    let upstream = Upstream::echo();
+    let gateway = all(&upstream);
+    for byte in [0x00, 0x01, 0x0b, 0x7f] {
+        let mut client = gateway.client();
+        client.write(&[b"GET /a", &[byte][..], b"b HTTP/1.1\r\nHost: a\r\n\r\n"].concat());
+        let response = client.read("GET");
+        match upstream.take().as_slice() {
+            [] => assert_eq!(response.status, 400),
+            [seen] => assert_eq!(seen.path, format!("/base/a%{byte:02X}b")),
+            more => panic!("one request became several: {more:?}"),
+        }
+    }
 }
 
 #[test]

@@ -21,6 +21,12 @@ const DIFFERENCES: &[(&str, Mode, &str, Want)] = &[
     ("error/header too large", Verified, "the limit for a header block is 32 KiB", Want::Status(200)),
     ("error/uri too long", Verified, "the limit for a request target is 16 KiB", Want::Status(200)),
     (
+        "error/bad request line",
+        Verified,
+        "a control character in the target is escaped as %01, then routed",
+        Want::Status(404),
+    ),
+    (
         "error/bad content-length",
         Verified,
         "what cannot be parsed gets a bare 400 before any phase runs",
