@@ -153,7 +153,10 @@ impl Signing {
         Ok(Self {
             pool,
             depth: IntGauge::new("signing_queue_depth", "Signatures that wait for a thread.")?,
-            refused: prometheus::IntCounter::new("signing_refused_total", "Signatures refused because the queue was full.")?,
+            refused: prometheus::IntCounter::new(
+                "signing_refused_total",
+                "Signatures refused because the queue was full.",
+            )?,
         })
     }
 }

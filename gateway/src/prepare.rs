@@ -10,7 +10,7 @@ use crate::{
 
 /// A configuration that can be served.
 #[derive(Debug)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// Ready to be published.
     pub snapshot: Snapshot,
     /// Legal but unwise, in the order of the file.
@@ -21,7 +21,7 @@ pub struct Prepared {
 ///
 /// # Errors
 /// Every mistake of the file.
-pub fn prepare(path: &Path, engine: &Engine<'_>) -> Result<Prepared, LoadErrors> {
+pub(crate) fn prepare(path: &Path, engine: &Engine<'_>) -> Result<Prepared, LoadErrors> {
     settle(config::load(path, &Known::of(engine.registry), &config::process_env), engine)
 }
 

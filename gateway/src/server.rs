@@ -34,7 +34,7 @@ const DRAIN_POLL: Duration = Duration::from_millis(20);
 
 /// A listener that has its port but does not accept yet.
 #[derive(Debug)]
-pub struct Bound {
+pub(crate) struct Bound {
     /// The address with the real port.
     pub address: SocketAddr,
     listener: TcpListener,
@@ -45,7 +45,7 @@ impl Bound {
     ///
     /// # Errors
     /// When the port is in use or may not be taken.
-    pub fn take(listener: &Listener) -> io::Result<Self> {
+    pub(crate) fn take(listener: &Listener) -> io::Result<Self> {
         let Listener { address, reuseport, backlog } = *listener;
         let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
@@ -63,14 +63,14 @@ impl Bound {
 
 /// The services of a process, with their listeners.
 #[derive(Default)]
-pub struct Server {
+pub(crate) struct Server {
     services: Vec<Box<dyn pingora_core::services::Service>>,
     listeners: Vec<(String, i32)>,
 }
 
 impl Server {
     /// Adds a service on listeners that are bound already.
-    pub fn add<A: ServerApp + Send + Sync + 'static>(&mut self, mut service: Service<A>, bound: Vec<Bound>) {
+    pub(crate) fn add<A: ServerApp + Send + Sync + 'static>(&mut self, mut service: Service<A>, bound: Vec<Bound>) {
         for Bound { address, listener } in bound {
             let name = address.to_string();
             // Pingora's own read buffer would hold 64 KiB for each idle connection.
@@ -85,7 +85,7 @@ impl Server {
     ///
     /// # Errors
     /// When the runtime or the signal handlers cannot be set up.
-    pub fn run(
+    pub(crate) fn run(
         self,
         threads: usize,
         drain: Duration,
@@ -151,7 +151,7 @@ async fn drained(limit: Duration, in_flight: &AtomicUsize) {
 }
 
 /// Pingora's view of the process.
-pub fn pingora_conf(threads: usize, keepalive_pool_size: usize) -> Arc<ServerConf> {
+pub(crate) fn pingora_conf(threads: usize, keepalive_pool_size: usize) -> Arc<ServerConf> {
     Arc::new(ServerConf {
         threads,
         upstream_keepalive_pool_size: keepalive_pool_size,

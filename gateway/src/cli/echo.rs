@@ -18,7 +18,7 @@ use crate::{
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Serves until a signal.
-pub fn run(listen: SocketAddr) -> ExitCode {
+pub(super) fn run(listen: SocketAddr) -> ExitCode {
     let bound = match Bound::take(&Listener { address: listen, reuseport: false, backlog: None }) {
         Ok(bound) => bound,
         Err(error) => return fail(1, format_args!("cannot listen on {listen}: {error}")),

@@ -18,7 +18,11 @@ pub(super) fn start(settings: &Settings) -> io::Result<()> {
     let result = match &settings.proxy_error_log {
         LogTarget::File(path) => {
             let file = Mutex::new(OpenOptions::new().create(true).append(true).open(path)?);
-            if json { builder.json().with_writer(file).finish().try_init() } else { builder.with_writer(file).finish().try_init() }
+            if json {
+                builder.json().with_writer(file).finish().try_init()
+            } else {
+                builder.with_writer(file).finish().try_init()
+            }
         }
         LogTarget::Stdout if json => builder.json().finish().try_init(),
         LogTarget::Stdout => builder.finish().try_init(),

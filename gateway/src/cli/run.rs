@@ -141,7 +141,8 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
     let proxy = bind(&settings.proxy_listen)?;
     let status = bind(&settings.status_listen)?;
     let mut banner = String::new();
-    for (kind, bound) in proxy.iter().map(|bound| ("proxy", bound)).chain(status.iter().map(|bound| ("status", bound))) {
+    for (kind, bound) in proxy.iter().map(|bound| ("proxy", bound)).chain(status.iter().map(|bound| ("status", bound)))
+    {
         banner += &format!("{kind} listening on http://{}\n", bound.address);
     }
     banner += &match file {

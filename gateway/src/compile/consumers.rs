@@ -8,7 +8,7 @@ use super::Problems;
 use crate::config::{At, ConsumerDecl, CredentialDecl};
 
 /// All consumers, by every name they have.
-pub fn index(declared: &[ConsumerDecl], problems: &mut Problems) -> Arc<Consumers> {
+pub(super) fn index(declared: &[ConsumerDecl], problems: &mut Problems) -> Arc<Consumers> {
     let mut consumers = Consumers::default();
     for decl in declared {
         if !consumers.insert(Arc::clone(&decl.consumer)) {
@@ -19,7 +19,7 @@ pub fn index(declared: &[ConsumerDecl], problems: &mut Problems) -> Arc<Consumer
 }
 
 /// One index per kind of credential that a registered plugin declares.
-pub fn credentials(
+pub(super) fn credentials(
     declared: Vec<CredentialDecl>,
     consumers: &[ConsumerDecl],
     registry: &Registry,

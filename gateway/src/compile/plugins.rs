@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A plugin that runs, with its place.
-pub struct Instance<'r> {
+pub(super) struct Instance<'r> {
     /// What it is.
     pub plugin: &'r Registration,
     /// What it does.
@@ -24,7 +24,7 @@ pub struct Instance<'r> {
 }
 
 /// Compiles every plugin that is switched on.
-pub fn compile<'r>(
+pub(super) fn compile<'r>(
     declared: Vec<PluginDecl>,
     engine: &Engine<'r>,
     consumers: &Arc<Consumers>,
@@ -67,7 +67,7 @@ fn runs_on_http(decl: &PluginDecl) -> bool {
 type Place = (&'static str, Option<usize>, Option<usize>);
 
 /// The instances of a configuration by name, route and service.
-pub struct Placed<'i, 'r> {
+pub(super) struct Placed<'i, 'r> {
     /// The names that are used, in the order in which they run.
     plugins: Vec<&'r Registration>,
     base: HashMap<Place, &'i Instance<'r>>,
@@ -76,7 +76,7 @@ pub struct Placed<'i, 'r> {
 
 impl<'i, 'r> Placed<'i, 'r> {
     /// Sorts instances by their scopes.
-    pub fn new(instances: &'i [Instance<'r>], consumers: &[ConsumerDecl]) -> Self {
+    pub(super) fn new(instances: &'i [Instance<'r>], consumers: &[ConsumerDecl]) -> Self {
         let mut base = HashMap::new();
         let mut by_consumer: HashMap<Place, (ConsumerHandlers, &Instance<'r>)> = HashMap::new();
         let mut plugins: Vec<&Registration> = Vec::new();
@@ -100,7 +100,7 @@ impl<'i, 'r> Placed<'i, 'r> {
     }
 
     /// The slots of one route's chain, and each plugin that can run in them and needs a service.
-    pub fn slots(&self, route: usize, service: Option<usize>) -> (Vec<Slot>, Vec<&'i Instance<'r>>) {
+    pub(super) fn slots(&self, route: usize, service: Option<usize>) -> (Vec<Slot>, Vec<&'i Instance<'r>>) {
         let mut needing_service = Vec::new();
         let slots = self.plugins.iter().filter_map(|plugin| {
             let (slot, candidates) = self.slot(plugin, route, service)?;

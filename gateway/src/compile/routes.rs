@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Compiles the routes that serve. Those of a disabled service do not, as in Kong.
-pub fn compile(
+pub(super) fn compile(
     services: &[ServiceDecl],
     routes: &[RouteDecl],
     placed: &Placed<'_, '_>,

@@ -21,7 +21,7 @@ const KEEPALIVE: u64 = 75;
 
 /// Pingora keeps an idle connection forever by default. A connection that it decided to close stays so. Requests that come
 /// before the answer to an earlier one wait their turn (RFC 9112, 9.3.2).
-pub fn open_connection(session: &mut Session) {
+pub(super) fn open_connection(session: &mut Session) {
     session.set_pipelining_enabled(true);
     if session.get_keepalive() == Some(0) {
         session.set_keepalive(Some(KEEPALIVE));
@@ -29,7 +29,7 @@ pub fn open_connection(session: &mut Session) {
 }
 
 /// Decides what happens to a request; `None` sends it upstream.
-pub async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exchange) -> Option<Response> {
+pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exchange) -> Option<Response> {
     if let Some(refusal) = refuse(session, gateway.policy.limits) {
         return Some(refusal);
     }

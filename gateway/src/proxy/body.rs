@@ -8,11 +8,11 @@ use pingora_proxy::Session;
 use signet_plugin_api::{BodyError, BodySource, RequestSource};
 
 /// What Pingora keeps for a retry, and with it the most that a plugin can see of a body.
-pub const MAX_BUFFERED: usize = 64 * 1024;
+pub(super) const MAX_BUFFERED: usize = 64 * 1024;
 
 /// What became of the body of one request.
 #[derive(Debug, Default)]
-pub struct RequestBody {
+pub(crate) struct RequestBody {
     /// Read before the upstream was chosen. `whole` says whether that was all of it.
     read: Option<Bytes>,
     whole: bool,
@@ -24,22 +24,25 @@ pub struct RequestBody {
 
 impl RequestBody {
     /// The length of the body that replaces the client's.
-    pub fn replaced_length(&self) -> Option<usize> {
+    pub(crate) fn replaced_length(&self) -> Option<usize> {
         self.replaced.as_ref().map(Bytes::len)
     }
 
     /// A new attempt sends the body from its beginning.
-    pub fn rewind(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.prefix_sent = false;
         self.forwarded = 0;
     }
 
     /// Puts what was read ahead, or its replacement, where Pingora expects the client's bytes. Pingora replays a whole
     /// body from its retry buffer; a prefix of a longer one is ours to send first.
-    pub fn forward(&mut self, body: &mut Option<Bytes>, end: bool) {
+    pub(crate) fn forward(&mut self, body: &mut Option<Bytes>, end: bool) {
         if let Some(replacement) = &self.replaced {
             *body = if end { Some(replacement.clone()).filter(|body| !body.is_empty()) } else { Some(Bytes::new()) };
-        } else if !self.whole && !self.prefix_sent && let Some(prefix) = &self.read {
+        } else if !self.whole
+            && !self.prefix_sent
+            && let Some(prefix) = &self.read
+        {
             self.prefix_sent = true;
             let mut joined = BytesMut::from(&**prefix);
             joined.extend_from_slice(body.as_deref().unwrap_or_default());
@@ -55,19 +58,19 @@ impl RequestBody {
     ///
     /// # Errors
     /// Past the limit.
-    pub fn count(&mut self, length: usize, limit: Option<u64>) -> Result<(), ()> {
+    pub(crate) fn count(&mut self, length: usize, limit: Option<u64>) -> Result<(), ()> {
         self.forwarded = self.forwarded.saturating_add(length as u64);
         if limit.is_some_and(|limit| self.forwarded > limit) { Err(()) } else { Ok(()) }
     }
 
     /// Whether bytes were read that Pingora will not replay.
-    pub fn has_prefix(&self) -> bool {
+    pub(crate) fn has_prefix(&self) -> bool {
         self.read.is_some() && !self.whole
     }
 }
 
 /// A connection as plugins see it.
-pub struct Incoming<'a> {
+pub(super) struct Incoming<'a> {
     /// The connection.
     pub session: &'a mut Session,
     /// What is kept of its body.

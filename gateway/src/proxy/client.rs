@@ -9,7 +9,7 @@ use signet_plugin_api::{Client, Scheme};
 
 /// Which peers may speak for others.
 #[derive(Debug)]
-pub struct Trust {
+pub(crate) struct Trust {
     /// `trusted_ips`.
     pub networks: Vec<IpNet>,
     /// `real_ip_header`.
@@ -20,7 +20,7 @@ pub struct Trust {
 
 /// The client of one request.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// What plugins see.
     pub client: Client,
     /// The address of the connection, which `X-Forwarded-For` gets appended.
@@ -33,7 +33,7 @@ pub struct Caller {
 
 impl Trust {
     /// Looks at the connection and, if its peer is trusted, at what it forwarded.
-    pub fn caller(&self, session: &Session) -> Caller {
+    pub(crate) fn caller(&self, session: &Session) -> Caller {
         let peer = address(session.client_addr());
         let port = session.server_addr().and_then(|address| address.as_inet()).map_or(0, std::net::SocketAddr::port);
         let headers = &session.req_header().headers;
@@ -67,7 +67,7 @@ impl Trust {
 }
 
 /// The host that the client asked for, without a port.
-pub fn host_without_port(host: &str) -> &str {
+pub(super) fn host_without_port(host: &str) -> &str {
     if let Some(end) = host.find(']') {
         return host.get(..=end).unwrap_or(host);
     }
@@ -75,7 +75,7 @@ pub fn host_without_port(host: &str) -> &str {
 }
 
 /// `Host` of HTTP/1 or `:authority` of HTTP/2, as the client sent it.
-pub fn host(session: &Session) -> Option<&str> {
+pub(super) fn host(session: &Session) -> Option<&str> {
     let head = session.req_header();
     match head.uri.authority() {
         Some(authority) => Some(authority.as_str()),

@@ -17,7 +17,7 @@ enum Kind {
 }
 
 /// Renders an error for a client: the body and its Content-Type.
-pub fn render(
+pub(super) fn render(
     status: StatusCode,
     message: &str,
     request_id: &str,
@@ -78,7 +78,10 @@ impl Kind {
         let text = match self {
             Self::Empty => String::new(),
             Self::Json => {
-                format!("{{\n  \"message\":{},\n  \"request_id\":\"{request_id}\"\n}}", serde_json::Value::from(message))
+                format!(
+                    "{{\n  \"message\":{},\n  \"request_id\":\"{request_id}\"\n}}",
+                    serde_json::Value::from(message)
+                )
             }
             Self::Plain => format!("{message}\nrequest_id: {request_id}\n"),
             Self::Html => format!(

@@ -20,7 +20,7 @@ use crate::runtime::{
 };
 
 /// Pingora's per-request context.
-pub struct Exchange {
+pub(crate) struct Exchange {
     /// What plugins share.
     pub cx: Context,
     /// How far the chain came.
@@ -46,7 +46,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// A connection is ready for its next request.
-    pub fn begin(in_flight: Arc<AtomicUsize>) -> Self {
+    pub(crate) fn begin(in_flight: Arc<AtomicUsize>) -> Self {
         Self {
             cx: Context::default(),
             progress: Progress::default(),
@@ -66,24 +66,24 @@ impl Exchange {
     }
 
     /// The head of the request is here: time and drain count from now on, not from when the connection became idle.
-    pub fn arrived(&mut self) {
+    pub(crate) fn arrived(&mut self) {
         self.started = Instant::now();
         self.in_flight.enter();
     }
 
     /// The request sees this configuration until its end.
-    pub fn pin(&mut self, snapshot: Arc<Snapshot>) {
+    pub(crate) fn pin(&mut self, snapshot: Arc<Snapshot>) {
         self.snapshot = Some(snapshot);
         self.cx = Context::new(new_request_id(), None, None);
     }
 
     /// The configuration of this request.
-    pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+    pub(crate) fn snapshot(&self) -> Option<&Arc<Snapshot>> {
         self.snapshot.as_ref()
     }
 
     /// The router's choice.
-    pub fn routed(&mut self, position: u32) {
+    pub(crate) fn routed(&mut self, position: u32) {
         self.position = Some(position);
         if let Some(entry) = self.snapshot.as_ref().and_then(|snapshot| snapshot.entry(position)) {
             let service = entry.upstream.as_ref().map(|upstream| Arc::clone(&upstream.service));
@@ -92,90 +92,90 @@ impl Exchange {
     }
 
     /// The route, with what it takes to run its chain: disjoint borrows of one exchange.
-    pub fn chain_parts(&mut self) -> (Option<&RouteEntry>, &mut Context, Progress) {
+    pub(crate) fn chain_parts(&mut self) -> (Option<&RouteEntry>, &mut Context, Progress) {
         let entry = entry(self.snapshot.as_ref(), self.position);
         (entry, &mut self.cx, self.progress)
     }
 
     /// The router's choice, if it made one.
-    pub fn position(&self) -> Option<u32> {
+    pub(crate) fn position(&self) -> Option<u32> {
         self.position
     }
 
     /// The route that was chosen.
-    pub fn entry(&self) -> Option<&RouteEntry> {
+    pub(crate) fn entry(&self) -> Option<&RouteEntry> {
         entry(self.snapshot.as_ref(), self.position)
     }
 
     /// The upstream of the route.
-    pub fn upstream(&self) -> Option<&Arc<Upstream>> {
+    pub(crate) fn upstream(&self) -> Option<&Arc<Upstream>> {
         self.entry()?.upstream.as_ref()
     }
 
     /// One more try to reach the upstream.
-    pub fn begin_attempt(&mut self) {
+    pub(crate) fn begin_attempt(&mut self) {
         self.attempts += 1;
         self.body.rewind();
     }
 
     /// Whether the route allows another try.
-    pub fn may_try_again(&self) -> bool {
+    pub(crate) fn may_try_again(&self) -> bool {
         self.upstream().is_some_and(|upstream| self.attempts < upstream.attempts())
     }
 
     /// The request is on its way upstream.
-    pub fn sent(&mut self) {
+    pub(crate) fn sent(&mut self) {
         self.sent = Some(Instant::now());
     }
 
     /// The head of the upstream's response is here.
-    pub fn upstream_answered(&mut self) {
+    pub(crate) fn upstream_answered(&mut self) {
         self.answered = Some(Instant::now());
     }
 
     /// What the upstream said is not passed on: the answer is the gateway's.
-    pub fn failed(&mut self) {
+    pub(crate) fn failed(&mut self) {
         self.answered = None;
     }
 
     /// Whether an upstream's response is being passed on.
-    pub fn source(&self) -> Source {
+    pub(crate) fn source(&self) -> Source {
         if self.answered.is_some() { Source::Upstream } else { Source::Gateway }
     }
 
     /// Whether the request was sent upstream, with or without an answer.
-    pub fn was_proxied(&self) -> bool {
+    pub(crate) fn was_proxied(&self) -> bool {
         self.attempts > 0
     }
 
     /// Milliseconds until the request was sent upstream; until now when it was not.
-    pub fn proxy_latency(&self) -> u128 {
+    pub(crate) fn proxy_latency(&self) -> u128 {
         (self.sent.unwrap_or_else(Instant::now) - self.started).as_millis()
     }
 
     /// Milliseconds that the upstream took for the head of its response.
-    pub fn upstream_latency(&self) -> u128 {
+    pub(crate) fn upstream_latency(&self) -> u128 {
         self.sent.map_or(0, |sent| (self.answered.unwrap_or_else(Instant::now) - sent).as_millis())
     }
 
     /// Milliseconds since the request arrived.
-    pub fn total_latency(&self) -> u128 {
+    pub(crate) fn total_latency(&self) -> u128 {
         self.started.elapsed().as_millis()
     }
 
     /// A failure that was answered as the configuration says, not a defect.
-    pub fn is_expected_failure(&self) -> bool {
+    pub(crate) fn is_expected_failure(&self) -> bool {
         self.failure.is_some()
     }
 
     /// For Pingora's own log lines: nothing that the client chose.
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let route = self.cx.route().and_then(|route| route.name.as_deref()).unwrap_or("-");
         format!("request {} on route {route}", self.cx.request_id().as_str())
     }
 
     /// The request is over: counts it and runs the chain's log phase.
-    pub async fn finish(&mut self, code: u16) {
+    pub(crate) async fn finish(&mut self, code: u16) {
         let source = self.source();
         let took = self.started.elapsed();
         let Some(snapshot) = &self.snapshot else { return };
@@ -191,7 +191,7 @@ impl Exchange {
 }
 
 /// Logs a plugin that failed.
-pub fn log_broken(broken: &Failure) {
+pub(super) fn log_broken(broken: &Failure) {
     match &broken.error {
         Some(cause) => {
             let source = std::error::Error::source(cause).map(ToString::to_string);

@@ -13,31 +13,31 @@ use super::{Exchange, Gateway, exchange::log_broken, respond};
 use crate::runtime::chain::Failure;
 
 /// The text of a 500: the cause is in the log.
-pub const UNEXPECTED: &str = "An unexpected error occurred";
+pub(super) const UNEXPECTED: &str = "An unexpected error occurred";
 const BAD_GATEWAY: &str = "An invalid response was received from the upstream server";
 const TIMEOUT: &str = "The upstream server is timing out";
 
 /// A plugin failed while an answer was being made; it is logged already.
 #[derive(Debug)]
-pub struct Unexpected;
+pub(super) struct Unexpected;
 
 /// The route has no service.
-pub fn no_service(ex: &mut Exchange) -> Box<Error> {
+pub(super) fn no_service(ex: &mut Exchange) -> Box<Error> {
     give_up(ex, StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values")
 }
 
 /// The service's host has no address.
-pub fn no_address(ex: &mut Exchange) -> Box<Error> {
+pub(super) fn no_address(ex: &mut Exchange) -> Box<Error> {
     give_up(ex, StatusCode::SERVICE_UNAVAILABLE, "name resolution failed")
 }
 
 /// The body grew past `client_max_body_size` on its way.
-pub fn body_too_large(ex: &mut Exchange) -> Box<Error> {
+pub(super) fn body_too_large(ex: &mut Exchange) -> Box<Error> {
     give_up(ex, StatusCode::PAYLOAD_TOO_LARGE, "Payload too large")
 }
 
 /// A plugin failed between the client and the upstream.
-pub fn broken(broken: &Failure) -> Box<Error> {
+pub(super) fn broken(broken: &Failure) -> Box<Error> {
     log_broken(broken);
     Error::new_in(ErrorType::HTTPStatus(500))
 }
@@ -48,14 +48,14 @@ fn give_up(ex: &mut Exchange, status: StatusCode, message: &'static str) -> Box<
 }
 
 /// Nothing was sent yet: any method may be tried again.
-pub fn retry_connect(ex: &Exchange, mut error: Box<Error>) -> Box<Error> {
+pub(super) fn retry_connect(ex: &Exchange, mut error: Box<Error>) -> Box<Error> {
     error.set_retry(ex.may_try_again());
     error
 }
 
 /// The request was sent, in part at least: it is tried again only when doing it twice is harmless (RFC 9110, 9.2.2)
 /// and all of its body is still here. This is nginx's `proxy_next_upstream error timeout`, which Kong uses.
-pub fn retry_exchange(
+pub(super) fn retry_exchange(
     peer: &HttpPeer,
     session: &mut Session,
     error: Box<Error>,
@@ -69,13 +69,14 @@ pub fn retry_exchange(
         && session.response_written().is_none();
     let upstream_failed = *error.esource() == ErrorSource::Upstream;
     // A pooled connection that the upstream closed meanwhile costs no attempt.
-    let stale = reused && matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::ReadError);
+    let stale =
+        reused && matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::ReadError);
     error.set_retry(repeatable && upstream_failed && (stale || ex.may_try_again()));
     error
 }
 
 /// Tells the client, if it can still be told.
-pub async fn answer(gateway: &Gateway, session: &mut Session, error: &Error, ex: &mut Exchange) -> FailToProxy {
+pub(super) async fn answer(gateway: &Gateway, session: &mut Session, error: &Error, ex: &mut Exchange) -> FailToProxy {
     let Some((status, message)) = verdict(error, ex) else {
         return FailToProxy { error_code: 0, can_reuse_downstream: false };
     };
@@ -101,10 +102,15 @@ fn verdict(error: &Error, ex: &Exchange) -> Option<(StatusCode, &'static str)> {
         (_, ErrorType::HTTPStatus(500)) => (StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED),
         (
             ErrorSource::Upstream,
-            ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::TLSHandshakeTimedout,
+            ErrorType::ConnectTimedout
+            | ErrorType::ReadTimedout
+            | ErrorType::WriteTimedout
+            | ErrorType::TLSHandshakeTimedout,
         ) => (StatusCode::GATEWAY_TIMEOUT, TIMEOUT),
         (ErrorSource::Upstream, _) => (StatusCode::BAD_GATEWAY, BAD_GATEWAY),
-        (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => return None,
+        (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => {
+            return None;
+        }
         (ErrorSource::Downstream, ErrorType::ReadTimedout) => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
         (ErrorSource::Downstream, _) => (StatusCode::BAD_REQUEST, "Bad request"),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED),

@@ -26,7 +26,7 @@ const IDENTITY_HEADERS: [&str; 8] = [
 ///
 /// # Errors
 /// When the path that a route made is not a URI.
-pub fn rewrite(gateway: &Gateway, session: &Session, head: &mut RequestHeader, ex: &mut Exchange) -> Result<()> {
+pub(super) fn rewrite(gateway: &Gateway, session: &Session, head: &mut RequestHeader, ex: &mut Exchange) -> Result<()> {
     let Some(caller) = ex.caller.clone() else { return Error::err(ErrorType::InternalError) };
     let Some(upstream) = ex.upstream().map(std::sync::Arc::clone) else { return Error::err(ErrorType::InternalError) };
     set_uri(head, &ex.upstream_path)?;

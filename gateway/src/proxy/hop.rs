@@ -9,7 +9,7 @@ const KEPT: [&str; 8] =
 
 /// Removes them from a request, before any plugin runs: a client cannot name a header that a plugin will set, because
 /// `Connection` no longer names anything afterwards.
-pub fn strip_request(head: &mut RequestHeader) {
+pub(super) fn strip_request(head: &mut RequestHeader) {
     let Some(named) = named(&head.headers) else { return };
     let upgrades = options(&head.headers).any(|option| option.eq_ignore_ascii_case("upgrade"));
     head.remove_header(&header::CONNECTION);
@@ -23,7 +23,7 @@ pub fn strip_request(head: &mut RequestHeader) {
 }
 
 /// Removes them from a response, with those that are for one hop by definition and that Pingora passes on.
-pub fn strip_response(head: &mut ResponseHeader) {
+pub(super) fn strip_response(head: &mut ResponseHeader) {
     for name in ["keep-alive", "proxy-connection"] {
         head.remove_header(name);
     }
@@ -50,7 +50,9 @@ mod tests {
 
     fn request(connection: &'static str) -> RequestHeader {
         let mut head = RequestHeader::build("GET", b"/", None).expect("a head");
-        for (name, value) in [("Connection", connection), ("X-Custom-Jwt", "forged"), ("Host", "a"), ("Content-Length", "0")] {
+        for (name, value) in
+            [("Connection", connection), ("X-Custom-Jwt", "forged"), ("Host", "a"), ("Content-Length", "0")]
+        {
             head.append_header(name, value).expect("a header");
         }
         head

@@ -19,15 +19,15 @@ use pingora_core::{modules::http::HttpModules, prelude::*};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
-pub use client::Trust;
-pub use exchange::Exchange;
-pub use policy::{HeaderPolicy, Limits, Policy};
+pub(crate) use client::Trust;
+pub(crate) use exchange::Exchange;
+pub(crate) use policy::{HeaderPolicy, Limits, Policy};
 
 use crate::runtime::Current;
 
 /// The gateway: pins a snapshot per request and does what it says.
 #[derive(Debug)]
-pub struct Gateway {
+pub(crate) struct Gateway {
     /// What new requests see.
     pub current: Arc<Current>,
     /// What the settings say about every request.
@@ -80,7 +80,9 @@ impl ProxyHttp for Gateway {
         forward::rewrite(self, session, head, ex)?;
         let (entry, cx, progress) = ex.chain_parts();
         match entry {
-            Some(entry) => entry.chain.on_upstream_request(head, cx, progress).await.map_err(|broken| failure::broken(&broken)),
+            Some(entry) => {
+                entry.chain.on_upstream_request(head, cx, progress).await.map_err(|broken| failure::broken(&broken))
+            }
             None => Ok(()),
         }
     }
@@ -93,7 +95,9 @@ impl ProxyHttp for Gateway {
         ex: &mut Exchange,
     ) -> Result<()> {
         ex.body.forward(body, end);
-        ex.body.count(body.as_ref().map_or(0, Bytes::len), self.policy.limits.body).map_err(|()| failure::body_too_large(ex))
+        ex.body
+            .count(body.as_ref().map_or(0, Bytes::len), self.policy.limits.body)
+            .map_err(|()| failure::body_too_large(ex))
     }
 
     async fn upstream_response_filter(
@@ -106,7 +110,12 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
-    async fn response_filter(&self, _session: &mut Session, head: &mut ResponseHeader, ex: &mut Exchange) -> Result<()> {
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        head: &mut ResponseHeader,
+        ex: &mut Exchange,
+    ) -> Result<()> {
         ex.upstream_answered();
         let (entry, cx, progress) = ex.chain_parts();
         if let Some(entry) = entry {
@@ -123,14 +132,19 @@ impl ProxyHttp for Gateway {
         ex: &mut Exchange,
     ) -> Result<Option<std::time::Duration>> {
         let (entry, cx, progress) = ex.chain_parts();
-        match entry {
-            Some(entry) => entry.chain.on_response_body(body, end, cx, progress).map_err(|broken| failure::broken(&broken))?,
-            None => (),
+        if let Some(entry) = entry {
+            entry.chain.on_response_body(body, end, cx, progress).map_err(|broken| failure::broken(&broken))?
         }
         Ok(None)
     }
 
-    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ex: &mut Exchange, e: Box<Error>) -> Box<Error> {
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ex: &mut Exchange,
+        e: Box<Error>,
+    ) -> Box<Error> {
         failure::retry_connect(ex, e)
     }
 

@@ -7,7 +7,7 @@ use crate::settings::{HeaderTokens, Settings};
 
 /// The compiled settings.
 #[derive(Debug)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// `trusted_ips`, `real_ip_header`, `real_ip_recursive`.
     pub trust: Trust,
     /// `headers`, `headers_upstream`.
@@ -20,7 +20,7 @@ pub struct Policy {
 
 /// The headers that the gateway adds.
 #[derive(Debug, Clone)]
-pub struct HeaderPolicy {
+pub(crate) struct HeaderPolicy {
     /// To responses.
     pub tokens: HeaderTokens,
     /// Whether the request id goes upstream.
@@ -31,7 +31,7 @@ pub struct HeaderPolicy {
 
 /// Bounds on a request, in bytes.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Request line and headers; past it 400, as in Kong.
     pub header: usize,
     /// The URI; past it 414.
@@ -41,7 +41,7 @@ pub struct Limits {
 }
 
 /// What we add to `Via`: the version of the message that was received, and the product.
-pub fn via(received: Version) -> HeaderValue {
+pub(super) fn via(received: Version) -> HeaderValue {
     HeaderValue::from_static(match received {
         Version::HTTP_10 => concat!("1.0 signet/", env!("CARGO_PKG_VERSION")),
         Version::HTTP_2 => concat!("2 signet/", env!("CARGO_PKG_VERSION")),
@@ -50,7 +50,7 @@ pub fn via(received: Version) -> HeaderValue {
 }
 
 /// `Via` with our hop added to those before it (RFC 9110, 7.6.3).
-pub fn joined_via(earlier: Option<&HeaderValue>, received: Version) -> HeaderValue {
+pub(super) fn joined_via(earlier: Option<&HeaderValue>, received: Version) -> HeaderValue {
     let ours = via(received);
     let Some(earlier) = earlier else { return ours };
     HeaderValue::from_bytes(&[earlier.as_bytes(), b", ", ours.as_bytes()].concat()).unwrap_or(ours)
@@ -58,7 +58,7 @@ pub fn joined_via(earlier: Option<&HeaderValue>, received: Version) -> HeaderVal
 
 impl Policy {
     /// What the settings say.
-    pub fn of(settings: &Settings) -> Self {
+    pub(crate) fn of(settings: &Settings) -> Self {
         Self {
             trust: Trust {
                 networks: settings.trusted_ips.clone(),

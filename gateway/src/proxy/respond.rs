@@ -22,7 +22,12 @@ const WORTH_DRAINING: u64 = 64 * 1024;
 ///
 /// # Errors
 /// When the client is gone.
-pub async fn answer(gateway: &Gateway, session: &mut Session, ex: &mut Exchange, response: Response) -> Result<()> {
+pub(super) async fn answer(
+    gateway: &Gateway,
+    session: &mut Session,
+    ex: &mut Exchange,
+    response: Response,
+) -> Result<()> {
     let (head, body) = match prepare(gateway, session, ex, response).await {
         Ok(prepared) => prepared,
         Err(Unexpected) => {
@@ -45,7 +50,7 @@ pub async fn answer(gateway: &Gateway, session: &mut Session, ex: &mut Exchange,
 ///
 /// # Errors
 /// When there are too many headers.
-pub fn stamp_proxied(policy: &HeaderPolicy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
+pub(super) fn stamp_proxied(policy: &HeaderPolicy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
     if policy.tokens.upstream_latency {
         head.insert_header("X-Kong-Upstream-Latency", milliseconds(ex.upstream_latency()))?;
     }

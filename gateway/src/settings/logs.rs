@@ -5,13 +5,11 @@ use std::path::PathBuf;
 /// Where a log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogTarget {
-    /// Nowhere.
-    Off,
     /// `/dev/stdout`
     Stdout,
     /// `/dev/stderr`
     Stderr,
-    /// A file, opened again on USR1.
+    /// A file, appended to.
     File(PathBuf),
 }
 
@@ -52,23 +50,16 @@ impl LogLevel {
     }
 }
 
-pub(super) fn target(text: &str) -> Result<LogTarget, String> {
+/// What the program has to say cannot be switched off, as in Kong.
+pub(super) fn error_target(text: &str) -> Result<LogTarget, String> {
     match text {
-        "off" => Ok(LogTarget::Off),
+        "off" => Err("the error log cannot be switched off; see `log_level`".to_owned()),
         "/dev/stdout" => Ok(LogTarget::Stdout),
         "/dev/stderr" => Ok(LogTarget::Stderr),
         path if path.contains(char::is_whitespace) => {
-            Err("expected a path, or `off`; naming a format after it is not implemented".to_owned())
+            Err("expected a path; naming a format after it is not implemented".to_owned())
         }
         path => Ok(LogTarget::File(path.into())),
-    }
-}
-
-/// What the program has to say cannot be switched off, as in Kong.
-pub(super) fn error_target(text: &str) -> Result<LogTarget, String> {
-    match target(text)? {
-        LogTarget::Off => Err("the error log cannot be switched off; see `log_level`".to_owned()),
-        target => Ok(target),
     }
 }
 
@@ -99,11 +90,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_goes_to_a_stream_a_file_or_nowhere() {
-        assert_eq!(target("off"), Ok(LogTarget::Off));
-        assert_eq!(target("/dev/stdout"), Ok(LogTarget::Stdout));
-        assert_eq!(target("logs/a.log"), Ok(LogTarget::File("logs/a.log".into())));
-        assert!(target("logs/a.log basic").is_err());
+    fn a_log_goes_to_a_stream_or_a_file() {
+        assert_eq!(error_target("/dev/stdout"), Ok(LogTarget::Stdout));
+        assert_eq!(error_target("logs/a.log"), Ok(LogTarget::File("logs/a.log".into())));
+        assert!(error_target("logs/a.log basic").is_err());
         assert!(error_target("off").is_err());
     }
 

@@ -9,7 +9,6 @@ mod values;
 
 use std::{
     net::SocketAddr,
-    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -67,10 +66,6 @@ pub struct Settings {
     pub upstream_keepalive_pool_size: usize,
     /// How long an idle one is kept; for ever when None.
     pub upstream_keepalive_idle_timeout: Option<Duration>,
-    /// After how many requests one is closed; never when None.
-    pub upstream_keepalive_max_requests: Option<NonZeroU32>,
-    /// One line a request.
-    pub proxy_access_log: LogTarget,
     /// What the program has to say.
     pub proxy_error_log: LogTarget,
     /// How much it says.
@@ -142,10 +137,6 @@ fn decode(source: &mut Source) -> Settings {
         upstream_keepalive_idle_timeout: source
             .value("upstream_keepalive_idle_timeout", values::seconds)
             .map_or(Some(Duration::from_secs(60)), |timeout| Some(timeout).filter(|timeout| !timeout.is_zero())),
-        upstream_keepalive_max_requests: source
-            .value("upstream_keepalive_max_requests", values::number)
-            .map_or(NonZeroU32::new(10_000), NonZeroU32::new),
-        proxy_access_log: source.value("proxy_access_log", logs::target).unwrap_or(LogTarget::Stdout),
         proxy_error_log: source.value("proxy_error_log", logs::error_target).unwrap_or(LogTarget::Stderr),
         log_level: source.value("log_level", logs::level).unwrap_or_default(),
         log_format: source.value("log_format", logs::format).unwrap_or_default(),
@@ -163,6 +154,8 @@ fn not_implemented(source: &mut Source) {
         ("ssl_protocols", "TLSv1.2 TLSv1.3"),
         ("signing_backend", "ring"),
         ("invalid_entities", "reject"),
+        ("proxy_access_log", "off"),
+        ("upstream_keepalive_max_requests", "0"),
     ] {
         source.only(key, default);
     }

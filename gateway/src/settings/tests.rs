@@ -30,7 +30,6 @@ fn defaults_need_no_file() {
     assert!(settings.threads >= 1 && settings.signing_threads >= 1);
     assert_eq!((settings.signing_queue, settings.upstream_keepalive_pool_size), (1024, 512));
     assert_eq!(settings.upstream_keepalive_idle_timeout, Some(Duration::from_secs(60)));
-    assert_eq!(settings.upstream_keepalive_max_requests, NonZeroU32::new(10_000));
     assert_eq!((settings.client_max_header_size, settings.client_max_uri_size), (32 * 1024, 16 * 1024));
     assert_eq!((settings.client_max_body_size, settings.real_ip_header.as_str()), (None, "x-real-ip"));
     assert_eq!(settings, Settings::default());
