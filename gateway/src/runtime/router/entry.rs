@@ -3,11 +3,14 @@
 use std::cmp::Reverse;
 
 use http::HeaderValue;
-use regex::Regex;
-use regex_syntax::hir::{Hir, literal::Extractor};
 use signet_plugin_api::Route;
 
-use super::{join::escape, mistakes::Mistakes, path::normalise};
+use super::{
+    expression::{Engines, Expression},
+    join::escape,
+    mistakes::Mistakes,
+    path::normalise,
+};
 
 /// What the router keeps of a path.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ enum PathRule {
     None,
     /// The tree compares it.
     Prefix,
-    Regex(Box<Regex>),
+    Regex(Expression),
 }
 
 /// An entry with what is needed only to sort it and to find it.
@@ -58,14 +61,14 @@ pub(super) struct Rank {
 }
 
 /// Compiles the paths of a route.
-pub(super) fn compile(route: &Route, position: usize, mistakes: &mut Mistakes) -> Vec<Ranked> {
+pub(super) fn compile(route: &Route, position: usize, engines: &mut Engines, mistakes: &mut Mistakes) -> Vec<Ranked> {
     let paths = route.paths.as_deref().unwrap_or_default();
     if paths.is_empty() {
         return vec![ranked(route, position, 0, Compiled { rule: PathRule::None, literal: "".into(), length: 0 })];
     }
     let mut entries = Vec::with_capacity(paths.len());
     for (at, path) in paths.iter().enumerate() {
-        match compile_path(path) {
+        match compile_path(path, engines) {
             Ok(compiled) => entries.push(ranked(route, position, at, compiled)),
             Err(reason) => mistakes.add(format!("paths[{at}]"), reason),
         }
@@ -73,16 +76,9 @@ pub(super) fn compile(route: &Route, position: usize, mistakes: &mut Mistakes) -
     entries
 }
 
-/// The first line of an error is a drawing in some libraries; the last one says what is wrong.
-pub(super) fn one_line(error: &impl ToString) -> String {
-    let text = error.to_string();
-    let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("");
-    last.trim().trim_start_matches("error: ").to_owned()
-}
-
 impl Entry {
     /// Its regular expression, if it has one.
-    pub(super) fn regex(&self) -> Option<&Regex> {
+    pub(super) fn regex(&self) -> Option<&Expression> {
         match &self.path {
             PathRule::Regex(regex) => Some(regex),
             _ => None,
@@ -138,7 +134,7 @@ fn forwarded(prefix: &str) -> Option<HeaderValue> {
     shown.then(|| HeaderValue::from_str(&escape(prefix.into())).ok()).flatten()
 }
 
-fn compile_path(path: &str) -> Result<Compiled, String> {
+fn compile_path(path: &str, engines: &mut Engines) -> Result<Compiled, String> {
     if !path.starts_with('/') && !path.starts_with("~/") {
         return Err(format!("`{path}` must begin with `/` (a prefix) or `~/` (a regular expression)"));
     }
@@ -149,7 +145,7 @@ fn compile_path(path: &str) -> Result<Compiled, String> {
         return Err(format!("`{broken}` is not a percent-encoded byte"));
     }
     match path.strip_prefix('~') {
-        Some(pattern) => compile_regex(pattern),
+        Some(pattern) => compile_regex(pattern, engines),
         None => compile_prefix(path),
     }
 }
@@ -162,20 +158,11 @@ fn compile_prefix(path: &str) -> Result<Compiled, String> {
     Ok(Compiled { rule: PathRule::Prefix, literal: path.into(), length: path.len() })
 }
 
-/// Anchored as a whole: Kong anchors `~/a|/b` in its first branch only, so that `/x/b` would match too.
-fn compile_regex(pattern: &str) -> Result<Compiled, String> {
-    let wrong = |reason: String| format!("`{pattern}` is not a regular expression: {reason}");
-    // Parsed by itself first, or `/a)|(/b` would get through by the parentheses around it.
-    let parsed = regex_syntax::parse(pattern).map_err(|error| wrong(one_line(&error)))?;
-    let regex = Regex::new(&format!("^(?:{pattern})")).map_err(|error| wrong(one_line(&error)))?;
-    Ok(Compiled { rule: PathRule::Regex(Box::new(regex)), literal: literal_prefix(&parsed), length: 0 })
-}
-
-fn literal_prefix(pattern: &Hir) -> Box<str> {
-    let literals = Extractor::new().extract(pattern);
-    let common = literals.longest_common_prefix().unwrap_or_default();
-    // A class may end within a character; what stands before it is enough.
-    common.utf8_chunks().next().map_or("", |chunk| chunk.valid()).into()
+fn compile_regex(pattern: &str, engines: &mut Engines) -> Result<Compiled, String> {
+    match Expression::compile(pattern, engines) {
+        Ok((expression, literal)) => Ok(Compiled { rule: PathRule::Regex(expression), literal, length: 0 }),
+        Err(reason) => Err(format!("`{pattern}` is not a regular expression: {reason}")),
+    }
 }
 
 fn broken_escape(path: &str) -> Option<&str> {

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use regex::bytes::{Regex, RegexBuilder};
 use signet_plugin_api::Route;
 
-use super::mistakes::Mistakes;
+use super::{expression::one_line, mistakes::Mistakes};
 
 /// One header that a request must have, with one of these values.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl ValueRule {
         };
         match RegexBuilder::new(pattern).case_insensitive(true).build() {
             Ok(regex) => Ok(Self::Regex(Box::new(regex))),
-            Err(error) => Err(format!("`{pattern}` is not a regular expression: {}", super::entry::one_line(&error))),
+            Err(error) => Err(format!("`{pattern}` is not a regular expression: {}", one_line(&error))),
         }
     }
 

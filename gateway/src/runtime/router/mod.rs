@@ -5,6 +5,7 @@
 
 mod conditions;
 mod entry;
+mod expression;
 mod header;
 mod host;
 mod join;
@@ -18,17 +19,17 @@ mod tree;
 use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method};
-use regex::Captures;
 use signet_plugin_api::{ConfigError, Route, Scheme};
 
 use self::{
     conditions::Conditions,
     entry::Entry,
+    expression::Engines,
     host::{HostIndex, RequestHost},
     mistakes::Mistakes,
     tree::{PathTrees, Posting},
 };
-pub use self::{join::upstream_path, path::normalise};
+pub use self::{expression::Captures, join::upstream_path, path::normalise};
 
 /// What a request is routed by.
 #[derive(Debug, Clone, Copy)]
@@ -96,13 +97,14 @@ impl Router {
     /// Every mistake of every route, each with the position of its route.
     pub fn build(routes: &[Arc<Route>]) -> Result<Self, Vec<(usize, ConfigError)>> {
         let mut mistakes = Mistakes::default();
+        let mut engines = Engines::default();
         let mut conditions = Vec::with_capacity(routes.len());
         let mut ranked = Vec::with_capacity(routes.len());
         let mut hosts = Vec::with_capacity(routes.len());
         for (position, route) in routes.iter().enumerate() {
             mistakes.of_route(position);
             conditions.push(Conditions::compile(route, &mut mistakes));
-            ranked.extend(entry::compile(route, position, &mut mistakes));
+            ranked.extend(entry::compile(route, position, &mut engines, &mut mistakes));
             hosts.push(host::compile(route, &mut mistakes));
         }
         mistakes.into_result()?;
@@ -126,7 +128,7 @@ impl Router {
         Some(Match { route: posting.route, https_only: posting.https_only, path, prefix, entry: posting.entry })
     }
 
-    /// The groups of the regular expression that matched; computed anew, for the few who ask.
+    /// What the groups of the route's regular expression matched; computed anew, for the few who ask.
     pub fn captures<'m>(&self, found: &'m Match<'_>) -> Option<Captures<'m>> {
         self.entries.get(found.entry as usize)?.regex()?.captures(found.path())
     }
@@ -173,7 +175,6 @@ impl Search<'_, '_> {
         if !posting.regex {
             return Some(length);
         }
-        let found = self.router.entries.get(posting.entry as usize)?.regex()?.find(self.path)?;
-        Some(found.end())
+        self.router.entries.get(posting.entry as usize)?.regex()?.matched(self.path)
     }
 }

@@ -26,17 +26,27 @@ pub(super) struct Posting {
 #[derive(Debug, Default)]
 pub(super) struct PathTrees {
     nodes: Vec<Node>,
-    /// The first byte of each node's label: the children of a node are chosen without reading them.
-    firsts: Vec<u8>,
     labels: Vec<u8>,
     postings: Vec<Posting>,
 }
 
+/// One cache line.
 #[derive(Debug, Clone, Default)]
+#[repr(align(64))]
 struct Node {
     label: Span,
-    children: Span,
     postings: Span,
+    first_child: u32,
+    children: ByteSet,
+}
+
+/// The bytes that children begin with. A child's place is the number of smaller bytes: it is counted, not searched, so
+/// that there is no branch to mispredict.
+#[derive(Debug, Clone, Default)]
+struct ByteSet {
+    words: [u64; 4],
+    /// How many bytes the words before each word have.
+    before: [u8; 4],
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +67,7 @@ impl PathTrees {
     pub(super) fn plant(&mut self, mut keys: Vec<(&str, Posting)>) -> u32 {
         keys.sort_unstable();
         keys.dedup();
-        let root = self.add_node(0);
+        let root = self.add_node();
         let mut branches = VecDeque::from([Branch { node: root, keys: &keys, depth: 0 }]);
         while let Some(branch) = branches.pop_front() {
             self.build(&branch, &mut branches);
@@ -73,10 +83,8 @@ impl PathTrees {
             let label = self.labels.get(node.label.range()).unwrap_or_default();
             let Some(tail) = rest.strip_prefix(label) else { return };
             visitor(self.postings.get(node.postings.range()).unwrap_or_default(), path.len() - tail.len());
-            let children = self.firsts.get(node.children.range()).unwrap_or_default();
-            let Some(first) = tail.first() else { return };
-            let Some(child) = children.iter().position(|byte| byte == first) else { return };
-            number = node.children.start as usize + child;
+            let Some(child) = tail.first().and_then(|first| node.children.place(*first)) else { return };
+            number = node.first_child as usize + child;
             rest = tail;
         }
     }
@@ -87,21 +95,42 @@ impl PathTrees {
         let (here, below) = branch.keys.split_at(branch.keys.partition_point(|(key, _)| key.len() == depth));
         let label = span_of(&mut self.labels, label.iter().copied());
         let postings = span_of(&mut self.postings, here.iter().map(|(_, posting)| *posting));
-        let first_child = self.nodes.len();
+        let first_child = number(self.nodes.len());
+        let mut children = ByteSet::default();
         for keys in below.chunk_by(|(one, _), (other, _)| byte_at(one, depth) == byte_at(other, depth)) {
-            let first = keys.first().map_or(0, |(key, _)| byte_at(key, depth));
-            branches.push_back(Branch { node: self.add_node(first), keys, depth });
+            children.insert(keys.first().map_or(0, |(key, _)| byte_at(key, depth)));
+            branches.push_back(Branch { node: self.add_node(), keys, depth });
         }
-        let children = Span { start: number(first_child), length: number(self.nodes.len() - first_child) };
         if let Some(node) = self.nodes.get_mut(branch.node) {
-            *node = Node { label, children, postings };
+            *node = Node { label, postings, first_child, children };
         }
     }
 
-    fn add_node(&mut self, first: u8) -> usize {
+    fn add_node(&mut self) -> usize {
         self.nodes.push(Node::default());
-        self.firsts.push(first);
         self.nodes.len() - 1
+    }
+}
+
+impl ByteSet {
+    /// Bytes have to come in their order.
+    fn insert(&mut self, byte: u8) {
+        let (word, bit) = (usize::from(byte >> 6), byte & 63);
+        if let Some(word) = self.words.get_mut(word) {
+            *word |= 1 << bit;
+        }
+        for before in self.before.iter_mut().skip(word + 1) {
+            *before += 1;
+        }
+    }
+
+    /// How many bytes of the set are smaller than one of them.
+    fn place(&self, byte: u8) -> Option<usize> {
+        let (word, bit) = (usize::from(byte >> 6), byte & 63);
+        let bits = self.words.get(word)?;
+        let smaller = bits & ((1 << bit) - 1);
+        let place = smaller.count_ones() as usize + usize::from(*self.before.get(word)?);
+        (bits >> bit & 1 == 1).then_some(place)
     }
 }
 
