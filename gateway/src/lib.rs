@@ -3,9 +3,9 @@
 //! Data flows one way: YAML text → Model → Snapshot → request phases → plugins → upstream.
 
 pub mod admin;
+mod cli;
 pub mod compile;
 pub mod config;
-mod cli;
 mod metrics;
 mod prepare;
 mod proxy;

@@ -14,7 +14,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use hickory_resolver::{
     Hosts, TokioResolver,
-    config::{NameServerConfig, ResolverConfig, ResolveHosts},
+    config::{NameServerConfig, ResolveHosts, ResolverConfig},
     net::runtime::TokioRuntimeProvider,
 };
 use tracing::warn;

@@ -58,8 +58,7 @@ pub fn decode<T: DeserializeOwned>(raw: RawConfig, at_default: &[(&str, &str)]) 
         let reason = explain(&error.inner().to_string());
         let missing = reason.starts_with("missing field");
         let removed = remove_culprit(&mut mapping, &error.path().to_string(), &reason);
-        let follows_from_removal = missing
-            && errors.iter().any(|earlier| top(&earlier.field) == quoted(&reason));
+        let follows_from_removal = missing && errors.iter().any(|earlier| top(&earlier.field) == quoted(&reason));
         if !follows_from_removal {
             errors.push(ConfigError::new(field_of(&error.path().to_string(), &reason), reason));
         }

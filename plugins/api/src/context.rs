@@ -113,6 +113,9 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("request_id", &self.request_id).field("identity", &self.identity).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("request_id", &self.request_id)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
     }
 }

@@ -98,9 +98,7 @@ impl<'a> Request<'a> {
     /// When the rest is not a URI, which cannot come from removing whole parameters.
     pub fn remove_query(&mut self, name: &str) -> Result<(), PluginError> {
         let Some(query) = self.head().uri.query() else { return Ok(()) };
-        let is_named = |pair: &&str| {
-            form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(key, _)| key == name)
-        };
+        let is_named = |pair: &&str| form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(key, _)| key == name);
         let rest: Vec<&str> = query.split('&').filter(|pair| !is_named(pair)).collect();
         let path_and_query =
             if rest.is_empty() { self.path().to_owned() } else { format!("{}?{}", self.path(), rest.join("&")) };
@@ -109,8 +107,8 @@ impl<'a> Request<'a> {
             PathAndQuery::try_from(path_and_query)
                 .map_err(|error| PluginError::with_source("the query cannot be edited", error))?,
         );
-        let uri = Uri::from_parts(parts)
-            .map_err(|error| PluginError::with_source("the query cannot be edited", error))?;
+        let uri =
+            Uri::from_parts(parts).map_err(|error| PluginError::with_source("the query cannot be edited", error))?;
         self.head_mut().set_uri(uri);
         Ok(())
     }
