@@ -5,7 +5,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 USER, PASSWORD, KEY = "bench-user", "bench-password", "bench-key"
 
-SMALL = '{"status":"ok","items":[{"id":1,"name":"first"},{"id":2,"name":"second"}]}'
+# 200 bytes.
+SMALL = '{"status":"ok","text":"' + "x" * 175 + '"}'
 LARGE_BYTES = 100 * 1024
 
 UPSTREAM = """

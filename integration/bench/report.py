@@ -23,6 +23,9 @@ SIZES = {
 }
 START_MARK = 1.0
 
+# Processes that ran or waited to run in the last minute, before the measurement began.
+QUIET = 0.5
+
 
 def evaluate(rounds, sizes):
     """The table of cases, and the marks."""
@@ -92,6 +95,8 @@ def show(result):
     machine = result["machine"]
     print(f"\n{machine['date']} · {machine['cpu']}, {machine['cores']} cores · {machine['system']}")
     print(f"{machine['gateway']} · {machine['nginx']} · {machine['wrk']}\n")
+    if machine["load"] > QUIET:
+        print(f"The machine was busy before the start (load {machine['load']:.1f}): ratios are too high and say little.\n")
     print(f"{'CPU per request':30} {'x nginx':>8}  {'min':>6} {'max':>6} {'µs':>8} {'req/s':>8} {'p50 µs':>7} {'p99 µs':>7}")
     for name, case in result["cases"].items():
         ratio, each = case["ratio"], {key: case[key]["median"] for key in ("cpu_us", "per_second", "p50_us", "p99_us")}
@@ -115,6 +120,7 @@ def machine(**versions):
         "date": time.strftime("%Y-%m-%d"),
         "cpu": cpu[1] if cpu else platform.machine(),
         "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
         "system": f"{platform.system()} {platform.release()}",
         **versions,
     }
