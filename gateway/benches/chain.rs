@@ -1,4 +1,5 @@
 //! What a chain costs by itself: plugins that do next to nothing, none, one and five of them, through all phases.
+#![expect(clippy::expect_used, reason = "a bench that cannot begin says so by panicking")]
 
 use std::{hint::black_box, net::Ipv4Addr, sync::Arc};
 
@@ -35,14 +36,14 @@ fn slot(phases: &[Phase], handler: Arc<dyn Handler>) -> Slot {
     Slot { name: "bench", phases, base: Some(handler), by_consumer: Box::default() }
 }
 
-fn identity() -> Option<Identity> {
-    let consumer = Consumer::new("11111111-1111-4111-8111-111111111111", Some("alice"), None, Vec::new()).ok()?;
-    Some(Identity {
+fn identity() -> Identity {
+    let consumer = Consumer::new("11111111-1111-4111-8111-111111111111", Some("alice"), None, Vec::new());
+    Identity {
         method: "bench",
-        consumer: Some(Arc::new(consumer)),
+        consumer: Some(Arc::new(consumer.expect("a consumer"))),
         identifier: Some(HeaderValue::from_static("22222222-2222-4222-8222-222222222222")),
         proof: Proof::Key { credential_id: "22222222-2222-4222-8222-222222222222".into() },
-    })
+    }
 }
 
 /// One request through every phase of a chain, as the engine runs it.
@@ -60,14 +61,12 @@ async fn ride(chain: &Chain, head: &mut RequestHeader, answer: &mut ResponseHead
 
 fn chains(criterion: &mut Criterion) {
     const ALL: &[Phase] = &[Phase::Request, Phase::UpstreamRequest, Phase::Response, Phase::ResponseBody, Phase::Log];
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
-    let parts = (RequestHeader::build("GET", b"/", None), ResponseHeader::build(200, None));
-    let ((Ok(mut head), Ok(mut answer)), Some(identity)) = (parts, identity()) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let mut head = RequestHeader::build("GET", b"/", None).expect("a request line");
+    let mut answer = ResponseHeader::build(200, None).expect("a status line");
     let client = Client { ip: Ipv4Addr::LOCALHOST.into(), scheme: Scheme::Http, port: 8000 };
-    let header = HeaderName::from_static("apikey");
-    if head.insert_header(header.clone(), "012345AZERTY!").is_err() {
-        return;
-    }
+    let (header, identity) = (HeaderName::from_static("apikey"), identity());
+    head.insert_header(header.clone(), "012345AZERTY!").expect("a header");
     let several = |count: usize, phases: &[Phase]| -> Chain {
         Chain::new((0..count).map(|_| slot(phases, Arc::new(Nothing))).collect())
     };

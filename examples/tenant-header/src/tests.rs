@@ -18,8 +18,10 @@ fn consumers() -> Vec<Arc<Consumer>> {
     vec![consumer("alice", &["vip", "tenant:acme", "team:acme-1"]), consumer("bob", &["vip"])]
 }
 
-/// Compiles as the engine does; gives the handler, or the mistakes, and the warnings.
-fn compile(config: &str) -> (Result<Arc<dyn Handler>, Vec<String>>, Vec<String>) {
+type Compiled = Result<Arc<dyn Handler>, Vec<String>>;
+
+/// Compiles as the engine does; gives the handler or the mistakes, and the warnings.
+fn compile(config: &str) -> (Compiled, Vec<String>) {
     let mut known = Consumers::default();
     for consumer in consumers() {
         assert!(known.insert(consumer));
