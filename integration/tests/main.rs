@@ -23,6 +23,5 @@ mod request_termination;
 mod scopes;
 mod setup;
 mod status;
-mod third_party;
 mod tidy;
 mod x_custom_jwt;
