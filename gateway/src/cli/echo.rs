@@ -77,11 +77,11 @@ fn describe(session: &ServerSession, body: &[u8]) -> Value {
     })
 }
 
-/// Names as they came over the wire; values that stand several times are joined.
+/// Names as httpbin writes them, whatever their case on the wire; values that stand several times are joined.
 fn headers(session: &ServerSession) -> Map<String, Value> {
     let mut all = Map::new();
     for (name, value) in session.req_header().case_header_iter() {
-        let (name, value) = (lossy(name.as_slice()), lossy(value.as_bytes()));
+        let (name, value) = (titled(&lossy(name.as_slice())), lossy(value.as_bytes()));
         let joined = match all.get(&name).and_then(Value::as_str) {
             Some(earlier) => format!("{earlier}, {value}"),
             None => value,
@@ -89,6 +89,17 @@ fn headers(session: &ServerSession) -> Map<String, Value> {
         all.insert(name, joined.into());
     }
     all
+}
+
+/// `x-custom-jwt` as `X-Custom-Jwt`.
+fn titled(name: &str) -> String {
+    let mut begins = true;
+    let letter = |c: char| {
+        let titled = if begins { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+        begins = c == '-';
+        titled
+    };
+    name.chars().map(letter).collect()
 }
 
 fn pairs(text: &[u8]) -> Map<String, Value> {
@@ -106,4 +117,17 @@ fn pairs(text: &[u8]) -> Map<String, Value> {
 
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_as_httpbin_writes_them() {
+        for (name, expected) in [("x-custom-jwt", "X-Custom-Jwt"), ("X-Consumer-ID", "X-Consumer-Id"), ("host", "Host")]
+        {
+            assert_eq!(titled(name), expected);
+        }
+    }
 }

@@ -1,15 +1,19 @@
 //! From the head of a request to its route, through the plugins: either an answer, or on to the upstream.
 
+use std::sync::Arc;
+
 use http::{HeaderValue, Method, StatusCode, Version, header};
 use pingora_proxy::Session;
 use signet_plugin_api::{Request, Response, Scheme};
+use tracing::warn;
 
 use super::{
     Exchange, Gateway, Limits,
     body::Incoming,
     client::{self, Caller},
     exchange::log_broken,
-    hop,
+    failure::UNEXPECTED,
+    forward, hop,
 };
 use crate::runtime::{
     chain::Outcome,
@@ -28,23 +32,29 @@ pub(super) fn open_connection(session: &mut Session) {
     }
 }
 
-/// Decides what happens to a request; `None` sends it upstream.
+/// Decides what happens to a request; `None` sends it upstream, rewritten for it.
 pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exchange) -> Option<Response> {
     if let Some(refusal) = refuse(session, gateway.policy.limits) {
         return Some(refusal);
     }
     hop::strip_request(session.req_header_mut());
     let caller = gateway.policy.trust.caller(session);
-    if let Some(answer) = route(session, ex, &caller) {
+    if let Err(answer) = route(session, ex, &caller) {
         return Some(answer);
     }
-    let answer = run_chain(session, ex, &caller).await;
-    let no_service = answer.is_none() && ex.upstream().is_none();
-    ex.caller = Some(caller);
-    if no_service {
-        return Some(Response::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"));
+    if let Some(answer) = run_chain(session, ex, &caller).await {
+        return Some(answer);
     }
-    answer
+    let Some(upstream) = ex.upstream().map(Arc::clone) else {
+        return Some(Response::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"));
+    };
+    match forward::rewrite(&gateway.policy, session, ex, &caller, &upstream) {
+        Ok(()) => None,
+        Err(error) => {
+            warn!(%error, "the request cannot be rewritten for the upstream");
+            Some(Response::error(StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED))
+        }
+    }
 }
 
 /// What no route could make right.
@@ -82,8 +92,9 @@ fn header_length(session: &Session) -> usize {
 }
 
 /// Finds the route and what it makes of the path.
-fn route(session: &Session, ex: &mut Exchange, caller: &Caller) -> Option<Response> {
-    let snapshot = ex.snapshot().map(std::sync::Arc::clone)?;
+fn route(session: &Session, ex: &mut Exchange, caller: &Caller) -> Result<(), Response> {
+    let not_found = || Response::error(StatusCode::NOT_FOUND, "no Route matched with those values");
+    let snapshot = ex.snapshot().map(Arc::clone).ok_or_else(not_found)?;
     let head = session.req_header();
     let query = Query {
         method: &head.method,
@@ -94,18 +105,16 @@ fn route(session: &Session, ex: &mut Exchange, caller: &Caller) -> Option<Respon
         port: caller.client.port,
         sni: None,
     };
-    let Some(found) = snapshot.router.find(&query) else {
-        return Some(Response::error(StatusCode::NOT_FOUND, "no Route matched with those values"));
-    };
+    let found = snapshot.router.find(&query).ok_or_else(not_found)?;
+    let entry = snapshot.entry(found.route).ok_or_else(not_found)?;
     ex.routed(found.route);
-    let entry = snapshot.entry(found.route)?;
     if found.https_only && caller.scheme != Scheme::Https {
-        return Some(redirect(session, caller, entry.route.https_redirect_status_code));
+        return Err(redirect(session, caller, entry.route.https_redirect_status_code));
     }
     let service_path = entry.upstream.as_ref().and_then(|upstream| upstream.service.path.as_deref());
     ex.upstream_path = upstream_path(service_path, &found, entry.route.strip_path).into_owned();
     ex.prefix = snapshot.router.forwarded_prefix(&found);
-    None
+    Ok(())
 }
 
 /// The answer of an https-only route to a plain request.
@@ -133,8 +142,9 @@ fn redirect(session: &Session, caller: &Caller, code: u16) -> Response {
 }
 
 async fn run_chain(session: &mut Session, ex: &mut Exchange, caller: &Caller) -> Option<Response> {
-    let snapshot = ex.snapshot().map(std::sync::Arc::clone)?;
-    let entry = snapshot.entry(ex.position()?)?;
+    let unexpected = || Some(Response::error(StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED));
+    let Some(snapshot) = ex.snapshot().map(Arc::clone) else { return unexpected() };
+    let Some(entry) = ex.position().and_then(|position| snapshot.entry(position)) else { return unexpected() };
     let mut incoming = Incoming { session, body: &mut ex.body };
     let mut request = Request::of(&mut incoming, &caller.client);
     match entry.chain.on_request(&mut request, &mut ex.cx, &mut ex.progress).await {
@@ -142,7 +152,7 @@ async fn run_chain(session: &mut Session, ex: &mut Exchange, caller: &Caller) ->
         Outcome::Respond(response) => Some(response),
         Outcome::Broken(broken) => {
             log_broken(&broken);
-            Some(Response::error(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"))
+            unexpected()
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, EXPECT};
+use http::{
+    HeaderValue,
+    header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING},
+};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use signet_plugin_api::{BodyError, BodySource, RequestSource};
@@ -23,9 +26,14 @@ pub(crate) struct RequestBody {
 }
 
 impl RequestBody {
-    /// The length of the body that replaces the client's.
-    pub(crate) fn replaced_length(&self) -> Option<usize> {
-        self.replaced.as_ref().map(Bytes::len)
+    /// Gives the head for the upstream the length of the body that replaces the client's, if one does.
+    ///
+    /// # Errors
+    /// When there are too many headers.
+    pub(super) fn reframe(&self, head: &mut RequestHeader) -> pingora_core::Result<()> {
+        let Some(replaced) = &self.replaced else { return Ok(()) };
+        head.remove_header(&TRANSFER_ENCODING);
+        head.insert_header(CONTENT_LENGTH, HeaderValue::from(replaced.len()))
     }
 
     /// A new attempt sends the body from its beginning.

@@ -13,7 +13,7 @@ use signet_plugin_api::{Context, RequestId};
 use tracing::error;
 use uuid::Uuid;
 
-use super::{body::RequestBody, client::Caller};
+use super::body::RequestBody;
 use crate::runtime::{
     RouteEntry, Snapshot, Source, Upstream,
     chain::{Failure, Progress},
@@ -25,8 +25,6 @@ pub(crate) struct Exchange {
     pub cx: Context,
     /// How far the chain came.
     pub progress: Progress,
-    /// The client, once it was looked at.
-    pub caller: Option<Caller>,
     /// The path to ask the upstream for, without the query.
     pub upstream_path: String,
     /// `X-Forwarded-Prefix`: the part of the path that the route matched.
@@ -50,7 +48,6 @@ impl Exchange {
         Self {
             cx: Context::default(),
             progress: Progress::default(),
-            caller: None,
             upstream_path: String::new(),
             prefix: None,
             body: RequestBody::default(),

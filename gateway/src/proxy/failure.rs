@@ -21,11 +21,6 @@ const TIMEOUT: &str = "The upstream server is timing out";
 #[derive(Debug)]
 pub(super) struct Unexpected;
 
-/// The route has no service.
-pub(super) fn no_service(ex: &mut Exchange) -> Box<Error> {
-    give_up(ex, StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values")
-}
-
 /// The service's host has no address.
 pub(super) fn no_address(ex: &mut Exchange) -> Box<Error> {
     give_up(ex, StatusCode::SERVICE_UNAVAILABLE, "name resolution failed")

@@ -2,13 +2,20 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderValue, Uri, header, uri::PathAndQuery};
-use pingora_core::{Error, ErrorType, OrErr, Result};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
+use pingora_core::{ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use signet_plugin_api::Identity;
+use smallvec::SmallVec;
 
-use super::{Exchange, Gateway, client, client::Caller, policy::joined_via};
+use super::{
+    Exchange, Policy,
+    client::{self, Caller},
+    policy::joined_via,
+    wire::{self, Additions},
+};
+use crate::runtime::Upstream;
 
 /// What a backend believes about the caller: a client's own never pass.
 const IDENTITY_HEADERS: [&str; 8] = [
@@ -22,120 +29,138 @@ const IDENTITY_HEADERS: [&str; 8] = [
     "x-credential-username",
 ];
 
-/// Turns the client's head into the upstream's.
+/// Turns the client's head into the upstream's, once for all attempts.
 ///
 /// # Errors
 /// When the path that a route made is not a URI.
-pub(super) fn rewrite(gateway: &Gateway, session: &Session, head: &mut RequestHeader, ex: &mut Exchange) -> Result<()> {
-    let Some(caller) = ex.caller.clone() else { return Error::err(ErrorType::InternalError) };
-    let Some(upstream) = ex.upstream().map(std::sync::Arc::clone) else { return Error::err(ErrorType::InternalError) };
-    set_uri(head, &ex.upstream_path)?;
-    let preserve_host = ex.entry().is_some_and(|entry| entry.route.preserve_host);
-    if !preserve_host {
-        head.insert_header(header::HOST, upstream.host_header.clone())?;
+pub(super) fn rewrite(
+    policy: &Policy,
+    session: &mut Session,
+    ex: &Exchange,
+    caller: &Caller,
+    upstream: &Upstream,
+) -> Result<()> {
+    let target = target(session.req_header(), &ex.upstream_path)?;
+    let mut additions = Additions::default();
+    let mut removed = identity_claims(&session.req_header().headers);
+    if !ex.entry().is_some_and(|entry| entry.route.preserve_host) {
+        additions.push(&wire::HOST, upstream.host_header.clone());
     }
-    forwarded(session, head, &caller, ex)?;
-    if gateway.policy.headers.tokens.via {
-        let via = joined_via(head.headers.get(header::VIA), session.req_header().version);
-        head.insert_header("Via", via)?;
+    forwarded(session, caller, ex, &mut additions, &mut removed)?;
+    if policy.headers.tokens.via {
+        let head = session.req_header();
+        additions.push(&wire::VIA, joined_via(head.headers.get(header::VIA), head.version));
     }
-    if gateway.policy.headers.request_id_upstream {
-        head.insert_header("X-Kong-Request-Id", ex.cx.request_id().as_header().clone())?;
+    if policy.headers.request_id_upstream {
+        additions.push(&wire::REQUEST_ID, ex.cx.request_id().as_header().clone());
     }
-    identify(head, ex.cx.identity())?;
-    if let Some(length) = ex.body.replaced_length() {
-        head.remove_header(&header::TRANSFER_ENCODING);
-        head.insert_header(header::CONTENT_LENGTH, HeaderValue::from(length))?;
-    }
-    ex.sent();
-    Ok(())
+    identify(ex.cx.identity(), &mut additions);
+    additions.apply_to_request(session.req_header_mut(), target, &removed, policy.preserve_header_case)
 }
 
-fn set_uri(head: &mut RequestHeader, path: &str) -> Result<()> {
+fn target(head: &RequestHeader, path: &str) -> Result<Uri> {
     let path_and_query = match head.uri.query() {
         Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
         None => PathAndQuery::try_from(path),
     };
-    let path_and_query = path_and_query.or_err(ErrorType::InternalError, "the path for the upstream")?;
-    head.set_uri(Uri::from(path_and_query));
-    Ok(())
+    Ok(Uri::from(path_and_query.or_err(ErrorType::InternalError, "the path for the upstream")?))
+}
+
+/// The names under which a client says who it is.
+fn identity_claims(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
+    let claims = |name: &&HeaderName| name.as_str().starts_with("x-") && IDENTITY_HEADERS.contains(&name.as_str());
+    headers.keys().filter(claims).cloned().collect()
 }
 
 /// `X-Forwarded-*` and `X-Real-IP`: a trusted peer's stay, another's are overwritten; the list of addresses grows.
-fn forwarded(session: &Session, head: &mut RequestHeader, caller: &Caller, ex: &mut Exchange) -> Result<()> {
-    let original = session.req_header();
-    let keeps = |name: &str| caller.trusted && original.headers.contains_key(name);
-    let chain = forwarded_for(&original.headers, caller.peer)?;
-    head.insert_header("X-Forwarded-For", chain)?;
-    head.insert_header("X-Real-IP", address(caller.client.ip)?)?;
+fn forwarded(
+    session: &Session,
+    caller: &Caller,
+    ex: &Exchange,
+    additions: &mut Additions,
+    removed: &mut SmallVec<[HeaderName; 4]>,
+) -> Result<()> {
+    let head = session.req_header();
+    let keeps = |name: &str| caller.trusted && head.headers.contains_key(name);
+    let peer = address(caller.peer)?;
+    let real_ip = if caller.client.ip == caller.peer { peer.clone() } else { address(caller.client.ip)? };
+    additions.push(&wire::FORWARDED_FOR, forwarded_for(&head.headers, peer)?);
+    additions.push(&wire::REAL_IP, real_ip);
     if !keeps("x-forwarded-proto") {
-        head.insert_header("X-Forwarded-Proto", HeaderValue::from_static(caller.client.scheme.as_str()))?;
+        additions.push(&wire::FORWARDED_PROTO, HeaderValue::from_static(caller.client.scheme.as_str()));
     }
     if !keeps("x-forwarded-host") {
         let host = client::host(session).map_or("", client::host_without_port);
-        head.insert_header("X-Forwarded-Host", host)?;
+        let host = HeaderValue::from_str(host).or_err(ErrorType::InternalError, "X-Forwarded-Host")?;
+        additions.push(&wire::FORWARDED_HOST, host);
     }
     if !keeps("x-forwarded-port") {
-        head.insert_header("X-Forwarded-Port", HeaderValue::from(caller.client.port))?;
+        additions.push(&wire::FORWARDED_PORT, HeaderValue::from(caller.client.port));
     }
     if !keeps("x-forwarded-path") {
-        head.insert_header("X-Forwarded-Path", original.uri.path())?;
+        let path = HeaderValue::from_str(head.uri.path()).or_err(ErrorType::InternalError, "X-Forwarded-Path")?;
+        additions.push(&wire::FORWARDED_PATH, path);
     }
     if !keeps("x-forwarded-prefix") {
         match &ex.prefix {
-            Some(prefix) => head.insert_header("X-Forwarded-Prefix", prefix.clone())?,
-            None => drop(head.remove_header("x-forwarded-prefix")),
+            Some(prefix) => additions.push(&wire::FORWARDED_PREFIX, prefix.clone()),
+            None => removed.push(HeaderName::from_static("x-forwarded-prefix")),
         }
     }
     Ok(())
 }
 
-fn forwarded_for(headers: &HeaderMap, peer: IpAddr) -> Result<HeaderValue> {
-    let mut chain = Vec::with_capacity(48);
-    for earlier in headers.get_all("x-forwarded-for") {
-        chain.extend_from_slice(earlier.as_bytes());
+/// The addresses so far, with the peer at their end.
+fn forwarded_for(headers: &HeaderMap, peer: HeaderValue) -> Result<HeaderValue> {
+    let mut earlier = headers.get_all("x-forwarded-for").iter().peekable();
+    if earlier.peek().is_none() {
+        return Ok(peer);
+    }
+    let mut chain = Vec::with_capacity(64);
+    for value in earlier {
+        chain.extend_from_slice(value.as_bytes());
         chain.extend_from_slice(b", ");
     }
-    write_address(&mut chain, peer);
+    chain.extend_from_slice(peer.as_bytes());
     HeaderValue::from_bytes(&chain).or_err(ErrorType::InternalError, "X-Forwarded-For")
 }
 
+/// An address as text. Those of version 4, nearly all, are written without the formatting machinery.
 fn address(ip: IpAddr) -> Result<HeaderValue> {
-    let mut text = Vec::with_capacity(39);
-    write_address(&mut text, ip);
-    HeaderValue::from_bytes(&text).or_err(ErrorType::InternalError, "an address")
-}
-
-fn write_address(out: &mut Vec<u8>, ip: IpAddr) {
-    use std::io::Write;
-    // Writing to a vector does not fail.
-    drop(write!(out, "{ip}"));
-}
-
-/// Removes what a client claims to be, and says who it is.
-fn identify(head: &mut RequestHeader, identity: Option<&Identity>) -> Result<()> {
-    for name in IDENTITY_HEADERS {
-        if head.headers.contains_key(name) {
-            head.remove_header(name);
+    let text = match ip {
+        IpAddr::V4(v4) => {
+            let mut text: SmallVec<[u8; 16]> = SmallVec::new();
+            let mut number = itoa::Buffer::new();
+            for octet in v4.octets() {
+                text.extend_from_slice(number.format(octet).as_bytes());
+                text.push(b'.');
+            }
+            text.pop();
+            HeaderValue::from_bytes(&text)
         }
-    }
-    let Some(identity) = identity else { return Ok(()) };
+        IpAddr::V6(v6) => HeaderValue::from_str(&v6.to_string()),
+    };
+    text.or_err(ErrorType::InternalError, "an address")
+}
+
+/// Says who the caller is, as far as it was verified.
+fn identify(identity: Option<&Identity>, additions: &mut Additions) {
+    let Some(identity) = identity else { return };
     if let Some(consumer) = &identity.consumer {
-        head.insert_header("X-Consumer-ID", consumer.id_header.clone())?;
+        additions.push(&wire::CONSUMER_ID, consumer.id_header.clone());
         if let Some(custom_id) = &consumer.custom_id_header {
-            head.insert_header("X-Consumer-Custom-ID", custom_id.clone())?;
+            additions.push(&wire::CONSUMER_CUSTOM_ID, custom_id.clone());
         }
         if let Some(username) = &consumer.username_header {
-            head.insert_header("X-Consumer-Username", username.clone())?;
+            additions.push(&wire::CONSUMER_USERNAME, username.clone());
         }
     }
     if let Some(identifier) = &identity.identifier {
-        head.insert_header("X-Credential-Identifier", identifier.clone())?;
+        additions.push(&wire::CREDENTIAL_IDENTIFIER, identifier.clone());
     }
     if !identity.is_authenticated() {
-        head.insert_header("X-Anonymous-Consumer", HeaderValue::from_static("true"))?;
+        additions.push(&wire::ANONYMOUS_CONSUMER, HeaderValue::from_static("true"));
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -143,14 +168,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clients_claims_about_its_identity_are_removed() {
-        let mut head = RequestHeader::build("GET", b"/", None).expect("a head");
+    fn a_clients_claims_about_its_identity_are_found() {
+        let mut headers = HeaderMap::new();
         for name in IDENTITY_HEADERS {
-            head.append_header(name, "forged").expect("a header");
-            head.append_header(name, "twice").expect("a header");
+            headers.append(name, HeaderValue::from_static("forged"));
+            headers.append(name, HeaderValue::from_static("twice"));
         }
-        identify(&mut head, None).expect("identified");
-        assert!(head.headers.is_empty(), "{:?}", head.headers);
+        headers.append("x-other", HeaderValue::from_static("1"));
+        let mut found = identity_claims(&headers).into_vec();
+        found.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        let mut expected = IDENTITY_HEADERS;
+        expected.sort_unstable();
+        assert_eq!(found, expected);
     }
 
     #[test]
@@ -158,8 +187,16 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("x-forwarded-for", HeaderValue::from_static("1.2.3.4, 5.6.7.8"));
         headers.append("x-forwarded-for", HeaderValue::from_static("9.9.9.9"));
-        let peer = IpAddr::from([127, 0, 0, 1]);
-        assert_eq!(forwarded_for(&headers, peer).expect("a value"), "1.2.3.4, 5.6.7.8, 9.9.9.9, 127.0.0.1");
+        let peer = address(IpAddr::from([127, 0, 0, 1])).expect("an address");
+        let grown = forwarded_for(&headers, peer.clone()).expect("a value");
+        assert_eq!(grown, "1.2.3.4, 5.6.7.8, 9.9.9.9, 127.0.0.1");
         assert_eq!(forwarded_for(&HeaderMap::new(), peer).expect("a value"), "127.0.0.1");
+    }
+
+    #[test]
+    fn addresses_are_written_as_everybody_writes_them() {
+        for text in ["0.0.0.0", "10.200.3.44", "255.255.255.255", "::1", "2001:db8::1"] {
+            assert_eq!(address(text.parse().expect("an address")).expect("a value"), text);
+        }
     }
 }

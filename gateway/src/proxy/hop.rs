@@ -22,6 +22,23 @@ pub(super) fn strip_request(head: &mut RequestHeader) {
     }
 }
 
+/// Whether a request has any header that Pingora's standard policy removes or rewrites. Most have none, and are spared the
+/// dozen look-ups that finding out by name costs.
+pub(crate) fn needs_policy(head: &RequestHeader) -> bool {
+    head.headers.keys().any(|name| {
+        matches!(
+            *name,
+            header::CONNECTION
+                | header::PROXY_AUTHENTICATE
+                | header::PROXY_AUTHORIZATION
+                | header::TE
+                | header::TRAILER
+                | header::TRANSFER_ENCODING
+                | header::UPGRADE
+        ) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
+    })
+}
+
 /// Removes them from a response, with those that are for one hop by definition and that Pingora passes on.
 pub(super) fn strip_response(head: &mut ResponseHeader) {
     for name in ["keep-alive", "proxy-connection"] {
@@ -77,6 +94,22 @@ mod tests {
     fn the_usual_values_name_nothing() {
         for connection in ["close", "Keep-Alive", "", "Upgrade", "TE, close"] {
             assert_eq!(named(&request(connection).headers), None, "{connection}");
+        }
+    }
+
+    #[test]
+    fn only_requests_without_any_such_header_are_spared_the_policy() {
+        let plain = RequestHeader::build("GET", b"/", None).expect("a head");
+        assert!(!needs_policy(&plain));
+        for name in ["Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "TE", "Trailer"] {
+            let mut head = plain.clone();
+            head.append_header(name, "x").expect("a header");
+            assert!(needs_policy(&head), "{name}");
+        }
+        for name in ["Transfer-Encoding", "Upgrade", "HTTP2-Settings", "Proxy-Authenticate"] {
+            let mut head = plain.clone();
+            head.append_header(name, "x").expect("a header");
+            assert!(needs_policy(&head), "{name}");
         }
     }
 

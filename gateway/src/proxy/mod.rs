@@ -10,18 +10,19 @@ mod forward;
 mod hop;
 mod policy;
 mod respond;
+mod wire;
 
 use std::sync::{Arc, atomic::AtomicUsize};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora_core::{modules::http::HttpModules, prelude::*};
+use pingora_core::{ErrorType, modules::http::HttpModules, prelude::*};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 pub(crate) use client::Trust;
 pub(crate) use exchange::Exchange;
-pub(crate) use policy::{HeaderPolicy, Limits, Policy};
+pub(crate) use policy::{Limits, Policy};
 
 use crate::runtime::Current;
 
@@ -61,23 +62,22 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, ex: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let peer = match ex.upstream() {
-            Some(upstream) => upstream.peer().await,
-            None => return Err(failure::no_service(ex)),
-        };
-        let peer = peer.map_err(|_| failure::no_address(ex))?;
+    async fn upstream_peer(&self, session: &mut Session, ex: &mut Exchange) -> Result<Box<HttpPeer>> {
+        let policy = hop::needs_policy(session.req_header());
+        let Some(upstream) = ex.upstream() else { return Error::err(ErrorType::InternalError) };
+        let peer = upstream.peer(policy).await.map_err(|_| failure::no_address(ex))?;
         ex.begin_attempt();
         Ok(peer)
     }
 
     async fn upstream_request_filter(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
         head: &mut RequestHeader,
         ex: &mut Exchange,
     ) -> Result<()> {
-        forward::rewrite(self, session, head, ex)?;
+        ex.body.reframe(head)?;
+        ex.sent();
         let (entry, cx, progress) = ex.chain_parts();
         match entry {
             Some(entry) => {
@@ -121,7 +121,7 @@ impl ProxyHttp for Gateway {
         if let Some(entry) = entry {
             entry.chain.on_response(head, cx, progress).await.map_err(|broken| failure::broken(&broken))?;
         }
-        respond::stamp_proxied(&self.policy.headers, head, ex)
+        respond::stamp_proxied(&self.policy, head, ex)
     }
 
     fn response_body_filter(

@@ -14,6 +14,8 @@ pub(crate) struct Policy {
     pub headers: HeaderPolicy,
     /// The bounds on a request.
     pub limits: Limits,
+    /// `preserve_header_case`: names reach the other side as they were written.
+    pub(crate) preserve_header_case: bool,
     /// `error_default_type`: the type of nginx-level errors for clients that send no `Accept`.
     pub error_default_type: &'static str,
 }
@@ -75,6 +77,7 @@ impl Policy {
                 uri: settings.client_max_uri_size,
                 body: settings.client_max_body_size,
             },
+            preserve_header_case: settings.preserve_header_case,
             error_default_type: settings.error_default_type,
         }
     }

@@ -8,12 +8,14 @@ use pingora_proxy::Session;
 use signet_plugin_api::{Body, Response};
 
 use super::{
-    Exchange, Gateway, HeaderPolicy,
+    Exchange, Gateway, Policy,
     error_body::render,
     exchange::log_broken,
     failure::{UNEXPECTED, Unexpected},
     policy::joined_via,
+    wire::{self, Additions},
 };
+use crate::settings::HeaderTokens;
 
 /// A request body up to this size is read to its end before the answer, so that the connection can be kept.
 const WORTH_DRAINING: u64 = 64 * 1024;
@@ -33,7 +35,7 @@ pub(super) async fn answer(
         Err(Unexpected) => {
             let plain = Response::error(StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED);
             let (mut head, body) = build(gateway, session, ex, plain)?;
-            stamp_own(&gateway.policy.headers, &mut head, ex)?;
+            stamp_own(&gateway.policy, &mut head, ex)?;
             (head, body)
         }
     };
@@ -50,53 +52,51 @@ pub(super) async fn answer(
 ///
 /// # Errors
 /// When there are too many headers.
-pub(super) fn stamp_proxied(policy: &HeaderPolicy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
-    if policy.tokens.upstream_latency {
-        head.insert_header("X-Kong-Upstream-Latency", milliseconds(ex.upstream_latency()))?;
+pub(super) fn stamp_proxied(policy: &Policy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
+    let mut additions = Additions::default();
+    proxied(policy.headers.tokens, head, ex, &mut additions);
+    if policy.headers.tokens.upstream_status {
+        additions.push(&wire::UPSTREAM_STATUS, HeaderValue::from(head.status.as_u16()));
     }
-    if policy.tokens.proxy_latency {
-        head.insert_header("X-Kong-Proxy-Latency", milliseconds(ex.proxy_latency()))?;
-    }
-    if policy.tokens.upstream_status {
-        head.insert_header("X-Kong-Upstream-Status", HeaderValue::from(head.status.as_u16()))?;
-    }
-    stamp_via(policy, head)?;
-    stamp_request_id(policy, head, ex)
+    additions.apply_to_response(head, policy.preserve_header_case)
 }
 
-/// Adds the gateway's headers to an answer of its own.
-fn stamp_own(policy: &HeaderPolicy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
-    if policy.tokens.server {
-        head.insert_header(header::SERVER, policy.product.clone())?;
+/// Adds the gateway's headers to an answer of its own. Kong shows a request that failed on its way upstream as one that
+/// was proxied.
+fn stamp_own(policy: &Policy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
+    let tokens = policy.headers.tokens;
+    let mut additions = Additions::default();
+    if tokens.server {
+        additions.push(&wire::SERVER, policy.headers.product.clone());
     }
-    // Kong shows a request that failed on its way upstream as one that was proxied.
     if ex.was_proxied() {
-        if policy.tokens.upstream_latency {
-            head.insert_header("X-Kong-Upstream-Latency", milliseconds(ex.upstream_latency()))?;
+        proxied(tokens, head, ex, &mut additions);
+    } else {
+        if tokens.response_latency {
+            additions.push(&wire::RESPONSE_LATENCY, milliseconds(ex.total_latency()));
         }
-        if policy.tokens.proxy_latency {
-            head.insert_header("X-Kong-Proxy-Latency", milliseconds(ex.proxy_latency()))?;
-        }
-        stamp_via(policy, head)?;
-    } else if policy.tokens.response_latency {
-        head.insert_header("X-Kong-Response-Latency", milliseconds(ex.total_latency()))?;
+        request_id(tokens, ex, &mut additions);
     }
-    stamp_request_id(policy, head, ex)
+    additions.apply_to_response(head, policy.preserve_header_case)
 }
 
-fn stamp_via(policy: &HeaderPolicy, head: &mut ResponseHeader) -> Result<()> {
-    if policy.tokens.via {
-        let via = joined_via(head.headers.get(header::VIA), head.version);
-        head.insert_header("Via", via)?;
+fn proxied(tokens: HeaderTokens, head: &ResponseHeader, ex: &Exchange, additions: &mut Additions) {
+    if tokens.upstream_latency {
+        additions.push(&wire::UPSTREAM_LATENCY, milliseconds(ex.upstream_latency()));
     }
-    Ok(())
+    if tokens.proxy_latency {
+        additions.push(&wire::PROXY_LATENCY, milliseconds(ex.proxy_latency()));
+    }
+    if tokens.via {
+        additions.push(&wire::VIA, joined_via(head.headers.get(header::VIA), head.version));
+    }
+    request_id(tokens, ex, additions);
 }
 
-fn stamp_request_id(policy: &HeaderPolicy, head: &mut ResponseHeader, ex: &Exchange) -> Result<()> {
-    if policy.tokens.request_id {
-        head.insert_header("X-Kong-Request-Id", ex.cx.request_id().as_header().clone())?;
+fn request_id(tokens: HeaderTokens, ex: &Exchange, additions: &mut Additions) {
+    if tokens.request_id {
+        additions.push(&wire::REQUEST_ID, ex.cx.request_id().as_header().clone());
     }
-    Ok(())
 }
 
 async fn prepare(
@@ -113,12 +113,15 @@ async fn prepare(
             Unexpected
         })?;
     }
-    stamp_own(&gateway.policy.headers, &mut head, ex).map_err(|_| Unexpected)?;
+    stamp_own(&gateway.policy, &mut head, ex).map_err(|_| Unexpected)?;
     Ok((head, body))
 }
 
 fn build(gateway: &Gateway, session: &Session, ex: &Exchange, response: Response) -> Result<(ResponseHeader, Bytes)> {
-    let mut head = ResponseHeader::build(response.status, Some(12))?;
+    let mut head = match gateway.policy.preserve_header_case {
+        true => ResponseHeader::build(response.status, Some(12))?,
+        false => ResponseHeader::build_no_case(response.status, Some(12))?,
+    };
     let body = match response.body {
         Body::Empty => Bytes::new(),
         Body::Bytes(body) => body,

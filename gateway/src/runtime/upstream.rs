@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
-use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use signet_plugin_api::Service;
 
 use super::resolver::{Endpoint, Unresolved};
@@ -37,14 +37,17 @@ impl Upstream {
         Self { service, host_header, endpoint, template }
     }
 
-    /// Where the next attempt goes.
+    /// Where the next attempt goes. `sanitize`: the request has headers that are for one hop only.
     ///
     /// # Errors
     /// When the host does not resolve.
-    pub async fn peer(&self) -> Result<Box<HttpPeer>, NoAddress> {
+    pub async fn peer(&self, sanitize: bool) -> Result<Box<HttpPeer>, NoAddress> {
         let address = self.endpoint.address().await.map_err(|Unresolved| NoAddress)?;
         let mut peer = Box::new(self.template.clone());
         peer._address = address.into();
+        if !sanitize {
+            peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+        }
         Ok(peer)
     }
 

@@ -54,6 +54,8 @@ pub struct Settings {
     pub headers: HeaderTokens,
     /// Whether the request id is sent upstream (`headers_upstream`).
     pub request_id_upstream: bool,
+    /// Whether header names reach the other side in the case in which they were written, at some cost.
+    pub preserve_header_case: bool,
     /// The type of nginx-level errors for clients that send no `Accept`.
     pub error_default_type: &'static str,
     /// The longest request body, in bytes.
@@ -129,6 +131,7 @@ fn decode(source: &mut Source) -> Settings {
         real_ip_recursive: source.value("real_ip_recursive", values::flag).unwrap_or(false),
         headers: source.whole_list("headers", tokens::response).unwrap_or_default(),
         request_id_upstream: source.whole_list("headers_upstream", tokens::upstream).unwrap_or(true),
+        preserve_header_case: source.value("preserve_header_case", values::flag).unwrap_or(false),
         error_default_type: source.value("error_default_type", values::error_type).unwrap_or("text/plain"),
         client_max_body_size: source.value("client_max_body_size", values::size).filter(|size| *size > 0),
         client_max_header_size: source.value("client_max_header_size", values::limit).unwrap_or(32 * 1024),
