@@ -39,11 +39,11 @@ pub(crate) struct Exchange {
     snapshot: Option<Arc<Snapshot>>,
     position: Option<u32>,
     attempts: u32,
-    in_flight: InFlight,
+    _in_flight: InFlight,
 }
 
 impl Exchange {
-    /// A connection is ready for its next request.
+    /// The head of a request is here: from now on it takes time, and a stop waits for its end.
     pub(crate) fn begin(in_flight: Arc<AtomicUsize>) -> Self {
         Self {
             cx: Context::default(),
@@ -58,14 +58,8 @@ impl Exchange {
             snapshot: None,
             position: None,
             attempts: 0,
-            in_flight: InFlight { count: in_flight, counted: false },
+            _in_flight: InFlight::enter(in_flight),
         }
-    }
-
-    /// The head of the request is here: time and drain count from now on, not from when the connection became idle.
-    pub(crate) fn arrived(&mut self) {
-        self.started = Instant::now();
-        self.in_flight.enter();
     }
 
     /// The request sees this configuration until its end.
@@ -209,24 +203,17 @@ fn new_request_id() -> RequestId {
 }
 
 /// Counts a request while it is served, however it ends.
-struct InFlight {
-    count: Arc<AtomicUsize>,
-    counted: bool,
-}
+struct InFlight(Arc<AtomicUsize>);
 
 impl InFlight {
-    fn enter(&mut self) {
-        if !self.counted {
-            self.counted = true;
-            self.count.fetch_add(1, Relaxed);
-        }
+    fn enter(count: Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.counted {
-            self.count.fetch_sub(1, Relaxed);
-        }
+        self.0.fetch_sub(1, Relaxed);
     }
 }

@@ -104,7 +104,7 @@ fn forwarded(
     if !keeps("x-forwarded-prefix") {
         match &ex.prefix {
             Some(prefix) => additions.push(&wire::FORWARDED_PREFIX, prefix.clone()),
-            None => removed.push(HeaderName::from_static("x-forwarded-prefix")),
+            None => removed.push(wire::FORWARDED_PREFIX.parsed().clone()),
         }
     }
     Ok(())
@@ -112,7 +112,7 @@ fn forwarded(
 
 /// The addresses so far, with the peer at their end.
 fn forwarded_for(headers: &HeaderMap, peer: HeaderValue) -> Result<HeaderValue> {
-    let mut earlier = headers.get_all("x-forwarded-for").iter().peekable();
+    let mut earlier = headers.get_all(wire::FORWARDED_FOR.parsed()).iter().peekable();
     if earlier.peek().is_none() {
         return Ok(peer);
     }

@@ -7,6 +7,9 @@ use pingora_http::{RequestHeader, ResponseHeader};
 const KEPT: [&str; 8] =
     ["close", "keep-alive", "upgrade", "te", "connection", "host", "content-length", "transfer-encoding"];
 
+/// Of the responses' headers for one hop, those that Pingora leaves.
+const ALWAYS_HOP: [&str; 2] = ["keep-alive", "proxy-connection"];
+
 /// Removes them from a request, before any plugin runs: a client cannot name a header that a plugin will set, because
 /// `Connection` no longer names anything afterwards.
 pub(super) fn strip_request(head: &mut RequestHeader) {
@@ -41,16 +44,23 @@ pub(crate) fn needs_policy(head: &RequestHeader) -> bool {
 
 /// Removes them from a response, with those that are for one hop by definition and that Pingora passes on.
 pub(super) fn strip_response(head: &mut ResponseHeader) {
-    for name in ["keep-alive", "proxy-connection"] {
-        head.remove_header(name);
+    let is_hop = |name: &HeaderName| *name == header::CONNECTION || ALWAYS_HOP.contains(&name.as_str());
+    if !head.headers.keys().any(is_hop) {
+        return;
     }
     for name in named(&head.headers).unwrap_or_default() {
         head.remove_header(&name);
+    }
+    for name in ALWAYS_HOP {
+        head.remove_header(name);
     }
 }
 
 /// `None` in the usual case: nothing is named.
 fn named(headers: &HeaderMap) -> Option<Vec<HeaderName>> {
+    if !headers.contains_key(header::CONNECTION) {
+        return None;
+    }
     let is_named = |option: &&str| !KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(option));
     let named: Vec<_> = options(headers).filter(is_named).filter_map(|name| name.parse().ok()).collect();
     if named.is_empty() { None } else { Some(named) }
@@ -118,7 +128,8 @@ mod tests {
         let mut head = ResponseHeader::build(200, None).expect("a head");
         head.append_header("Connection", "X-Secret").expect("a header");
         head.append_header("X-Secret", "1").expect("a header");
+        head.append_header("Keep-Alive", "timeout=5").expect("a header");
         strip_response(&mut head);
-        assert!(!head.headers.contains_key("x-secret"));
+        assert!(!head.headers.contains_key("x-secret") && !head.headers.contains_key("keep-alive"));
     }
 }

@@ -48,8 +48,7 @@ impl ProxyHttp for Gateway {
     /// Pingora's default module compresses responses; the gateway passes them on as they are.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn early_request_filter(&self, session: &mut Session, ex: &mut Exchange) -> Result<()> {
-        ex.arrived();
+    async fn early_request_filter(&self, session: &mut Session, _ex: &mut Exchange) -> Result<()> {
         admit::open_connection(session);
         Ok(())
     }
@@ -100,16 +99,6 @@ impl ProxyHttp for Gateway {
             .map_err(|()| failure::body_too_large(ex))
     }
 
-    async fn upstream_response_filter(
-        &self,
-        _session: &mut Session,
-        head: &mut ResponseHeader,
-        _ex: &mut Exchange,
-    ) -> Result<()> {
-        hop::strip_response(head);
-        Ok(())
-    }
-
     async fn response_filter(
         &self,
         _session: &mut Session,
@@ -117,6 +106,7 @@ impl ProxyHttp for Gateway {
         ex: &mut Exchange,
     ) -> Result<()> {
         ex.upstream_answered();
+        hop::strip_response(head);
         let (entry, cx, progress) = ex.chain_parts();
         if let Some(entry) = entry {
             entry.chain.on_response(head, cx, progress).await.map_err(|broken| failure::broken(&broken))?;

@@ -16,6 +16,13 @@ pub(super) struct Name {
     cased: &'static str,
 }
 
+impl Name {
+    /// As a key to look up.
+    pub(super) fn parsed(&self) -> &HeaderName {
+        &self.lower
+    }
+}
+
 macro_rules! names {
     ($($constant:ident $lower:literal $cased:literal)*) => {
         $(pub(super) static $constant: Name = Name { lower: HeaderName::from_static($lower), cased: $cased };)*
