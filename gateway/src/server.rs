@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use pingora_core::{
+use pingora::{
     apps::ServerApp,
     listeners::{L4BufferSettings, ListenerConfig},
     server::{Fds, ListenFds, configuration::ServerConf},
@@ -64,7 +64,7 @@ impl Bound {
 /// The services of a process, with their listeners.
 #[derive(Default)]
 pub(crate) struct Server {
-    services: Vec<Box<dyn pingora_core::services::Service>>,
+    services: Vec<Box<dyn pingora::services::Service>>,
     listeners: Vec<(String, i32)>,
 }
 

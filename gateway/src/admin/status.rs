@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use pingora_core::{apps::http_app::ServeHttp, protocols::http::ServerSession};
+use pingora::{apps::http_app::ServeHttp, protocols::http::ServerSession};
 use serde_json::json;
 use tracing::error;
 

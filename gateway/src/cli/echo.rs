@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::atomic::AtomicUsize, time::D
 
 use async_trait::async_trait;
 use http::{Response, StatusCode, header};
-use pingora_core::{apps::http_app::ServeHttp, protocols::http::ServerSession, services::listening::Service};
+use pingora::{apps::http_app::ServeHttp, protocols::http::ServerSession, services::listening::Service};
 use serde_json::{Map, Value, json};
 
 use super::fail;

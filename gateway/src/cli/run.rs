@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use pingora_core::{apps::HttpServerOptions, services::listening::Service};
+use pingora::{apps::HttpServerOptions, services::listening::Service};
 use pingora_proxy::ProxyServiceBuilder;
 use signet_plugin_api::{Registry, WorkPool};
 

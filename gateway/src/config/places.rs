@@ -1,10 +1,8 @@
 //! From a path to its line: a second reading of the text, made when the first question is asked.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::Arc};
 
+use once_cell::sync::OnceCell;
 use saphyr_parser::{Event, Parser, Span, StrInput};
 
 use super::{Mistake, at::write_key};
@@ -15,7 +13,7 @@ const MAX_DEPTH: usize = 256;
 /// The lines of one file.
 pub struct Places {
     text: Arc<str>,
-    tree: OnceLock<Node>,
+    tree: OnceCell<Node>,
 }
 
 /// A key that stands twice in one mapping.
@@ -41,7 +39,7 @@ enum Children {
 
 impl Places {
     pub(super) fn new(text: Arc<str>) -> Self {
-        Self { text, tree: OnceLock::new() }
+        Self { text, tree: OnceCell::new() }
     }
 
     /// The line of a path, or of its longest beginning that stands in the text. None when not even its first step does.

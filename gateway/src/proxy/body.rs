@@ -30,7 +30,7 @@ impl RequestBody {
     ///
     /// # Errors
     /// When there are too many headers.
-    pub(super) fn reframe(&self, head: &mut RequestHeader) -> pingora_core::Result<()> {
+    pub(super) fn reframe(&self, head: &mut RequestHeader) -> pingora::Result<()> {
         let Some(replaced) = &self.replaced else { return Ok(()) };
         head.remove_header(&TRANSFER_ENCODING);
         head.insert_header(CONTENT_LENGTH, HeaderValue::from(replaced.len()))
@@ -117,7 +117,7 @@ impl Incoming<'_> {
         if announced_length(self.session).is_some_and(|length| length > MAX_BUFFERED as u64) {
             return Err(BodyError::TooLarge);
         }
-        let broken = |error: Box<pingora_core::Error>| BodyError::Broken(error.to_string());
+        let broken = |error: Box<pingora::Error>| BodyError::Broken(error.to_string());
         self.session.as_mut().enable_retry_buffering();
         if expects_continue(self.session) {
             self.session.write_continue_response().await.map_err(broken)?;

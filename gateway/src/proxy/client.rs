@@ -83,7 +83,7 @@ pub(super) fn host(session: &Session) -> Option<&str> {
     }
 }
 
-fn address(address: Option<&pingora_core::protocols::l4::socket::SocketAddr>) -> IpAddr {
+fn address(address: Option<&pingora::protocols::l4::socket::SocketAddr>) -> IpAddr {
     let unknown = IpAddr::from([0, 0, 0, 0]);
     address.and_then(|address| address.as_inet()).map_or(unknown, |address| address.ip().to_canonical())
 }

@@ -1,7 +1,7 @@
 //! What cannot be proxied: which failures are tried again, and what the client is told.
 
 use http::StatusCode;
-use pingora_core::{
+use pingora::{
     prelude::*,
     {ErrorSource, ErrorType},
 };

@@ -16,7 +16,7 @@ use std::sync::{Arc, atomic::AtomicUsize};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora_core::{ErrorType, modules::http::HttpModules, prelude::*};
+use pingora::{ErrorType, modules::http::HttpModules, prelude::*};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 

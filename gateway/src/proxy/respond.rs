@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
-use pingora_core::{Result, protocols::http::date::get_cached_date};
+use pingora::{Result, protocols::http::date::get_cached_date};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use signet_plugin_api::{Body, Response};

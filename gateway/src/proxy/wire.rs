@@ -5,7 +5,7 @@
 //! The setting `preserve_header_case` keeps the map, for upstreams that compare names as they stand.
 
 use http::{HeaderName, HeaderValue, Uri};
-use pingora_core::Result;
+use pingora::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
 
