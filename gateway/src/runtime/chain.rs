@@ -1,11 +1,10 @@
 //! The plugins of one route, in their order, ready to run.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{any::Any, collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use pingora_http::{RequestHeader, ResponseHeader};
-use signet_plugin_api::{Context, Flow, Handler, Phase, PluginError, Request, Response};
+use signet_plugin_api::{Context, Flow, Handler, Phase, PluginError, Request, RequestHeader, Response, ResponseHeader};
 
 /// The plugins that can run on a route: one slot per plugin name, highest priority first.
 #[derive(Default)]
@@ -93,11 +92,11 @@ impl Chain {
             }
             Ok(None)
         };
-        match AssertUnwindSafe(run).catch_unwind().await {
-            Ok(Ok(None)) => Outcome::Continue,
-            Ok(Ok(Some(response))) => Outcome::Respond(response),
-            Ok(Err(error)) => Outcome::Broken(Failure { plugin: running, error: Some(error) }),
-            Err(_panic) => Outcome::Broken(Failure { plugin: running, error: None }),
+        let result = AssertUnwindSafe(run).catch_unwind().await;
+        match settled(result, running) {
+            Ok(None) => Outcome::Continue,
+            Ok(Some(response)) => Outcome::Respond(response),
+            Err(failure) => Outcome::Broken(failure),
         }
     }
 
@@ -228,11 +227,12 @@ impl Progress {
     }
 }
 
-type Settled = Result<Result<(), PluginError>, Box<dyn std::any::Any + Send>>;
+/// What a run of plugins came to, or the panic that ended it.
+type Caught<T> = Result<Result<T, PluginError>, Box<dyn Any + Send>>;
 
-fn settled(result: Settled, plugin: &'static str) -> Result<(), Failure> {
+fn settled<T>(result: Caught<T>, plugin: &'static str) -> Result<T, Failure> {
     match result {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Failure { plugin, error: Some(error) }),
         Err(_panic) => Err(Failure { plugin, error: None }),
     }
