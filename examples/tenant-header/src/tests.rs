@@ -100,7 +100,7 @@ fn a_configuration_that_cannot_work_does_not_compile() {
         ("{header: 'X Tenant'}", "header: `X Tenant` is not a header name"),
         ("{header: Host}", "header: `host` is the gateway's own"),
         ("{tag_prefix: ''}", "tag_prefix: must not be empty: every tag would be a tenant"),
-        ("{tag_prefix: t, header: 5}", "header: invalid type: integer `5`, expected a string"),
+        ("{tag_prefix: t, header: 5}", "header: expected a string, found integer `5`; put it in quotes"),
         ("{default: ' '}", "default: a tenant needs a name"),
         ("{default: \"a\\nb\"}", "default: `a\nb` cannot stand in a header"),
         (

@@ -141,7 +141,7 @@ fn every_mistake_of_every_plugin_is_told_with_its_line() {
     assert_eq!(
         mistakes(text),
         [
-            "7: services[0].plugins[0].config.label: invalid type: integer `5`, expected a string",
+            "7: services[0].plugins[0].config.label: expected a string, found integer `5`; put it in quotes",
             "8: services[0].plugins[0].config.colour: unknown field `colour`, expected `label`",
             "13: routes[0].plugins[0].config.anonymous: no consumer has the id or username `nobody`",
             "15: plugins[0].config: missing field `label`",
@@ -197,7 +197,7 @@ fn what_is_served_is_counted() {
     let prepared = prepared(&format!(
         "{ONE_ROUTE}plugins: [{{name: first}}, {{name: gate, enabled: false}}]\nconsumers: [{{username: a}}, {{username: b}}]\n"
     ));
-    assert_eq!(prepared.snapshot.counts.to_string(), "1 services, 1 routes, 1 plugins, 2 consumers");
+    assert_eq!(prepared.snapshot.counts.to_string(), "1 service, 1 route, 1 plugin, 2 consumers");
     assert_eq!(prepared.snapshot.hash.len(), 64);
 }
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use signet_plugin_api::RawConfig;
-
 use super::{
     CredentialDecl,
     draft::{Draft, Parent, Waiting},
@@ -28,7 +26,7 @@ impl Draft<'_> {
         let Some(id) = self.credential_id(collection, &mut fields) else { return };
         let _ = (fields.tags(), fields.timestamp("created_at"), fields.take("_comment"), fields.take("_ignore"));
         let at = fields.at.clone();
-        let fields = RawConfig::new(fields.rest());
+        let fields = fields.raw();
         self.model.credentials.push(CredentialDecl { collection, id, consumer, fields, at });
     }
 

@@ -3,6 +3,7 @@
 use std::{cell::Cell, ops::RangeInclusive, sync::Arc};
 
 use serde_yaml::{Mapping, Value};
+use signet_plugin_api::{RawConfig, boolean_word};
 use smallvec::SmallVec;
 
 use super::{
@@ -111,7 +112,7 @@ impl<'c> Fields<'c> {
         let value = self.take(key)?;
         match &value {
             Value::Bool(flag) => Some(*flag),
-            Value::String(word) if self.cx.yaml && yaml_word(word).is_some() => yaml_word(word),
+            Value::String(word) if self.cx.yaml && boolean_word(word).is_some() => boolean_word(word),
             other => {
                 self.wrong(key, format!("expected true or false, found {}", kind(other)));
                 None
@@ -196,6 +197,12 @@ impl<'c> Fields<'c> {
         }
     }
 
+    /// As [`Fields::rest`], for the decoder of a plugin.
+    pub(super) fn raw(self) -> RawConfig {
+        let cx = self.cx;
+        raw(cx, self.rest())
+    }
+
     /// Reports every member that nobody asked for. `_comment` and `_ignore` are Kong's notes to its readers.
     pub(super) fn finish(self) {
         for key in self.members.keys() {
@@ -242,6 +249,11 @@ pub(super) fn resolve(cx: &Context<'_>, at: &At, value: &mut Value) {
     }
 }
 
+/// What a plugin decodes, with the booleans of the file's language.
+pub(super) fn raw(cx: &Context<'_>, members: Mapping) -> RawConfig {
+    if cx.yaml { RawConfig::new(members) } else { RawConfig::strict(members) }
+}
+
 /// What a value is, for people. Never the value itself: it may be a secret.
 pub(super) fn kind(value: &Value) -> &'static str {
     match value {
@@ -270,15 +282,6 @@ pub(super) fn nearest<'k>(text: &str, candidates: impl Iterator<Item = &'k str>)
         .min()
         .filter(|(distance, candidate)| *distance <= candidate.len() / 3 + 1)
         .map(|(_, candidate)| candidate)
-}
-
-/// The words of YAML 1.1, apart from those that every YAML parser knows.
-fn yaml_word(word: &str) -> Option<bool> {
-    match word {
-        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
-        "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
-        _ => None,
-    }
 }
 
 fn expected_one_of(words: impl Iterator<Item = &'static str>) -> String {

@@ -1,12 +1,12 @@
 //! Plugins in their places. Their configuration is taken as it is; the plugin itself decodes it.
 
-use serde_yaml::{Mapping, Value};
+use serde_yaml::Value;
 use signet_plugin_api::{Protocol, RawConfig};
 
 use super::{
     PluginDecl, checks,
     draft::{Draft, Parent, Waiting},
-    fields::{Fields, kind, nearest, resolve},
+    fields::{Fields, kind, nearest, raw, resolve},
     ids,
     index::Dangling,
     protocol,
@@ -120,8 +120,8 @@ fn config(fields: &mut Fields<'_>, enabled: bool) -> RawConfig {
         Some(mut value @ Value::Mapping(_)) => {
             resolve(fields.cx, &fields.at.key("config"), &mut value);
             match value {
-                Value::Mapping(members) => RawConfig::new(members),
-                _ => RawConfig::new(Mapping::new()),
+                Value::Mapping(members) => raw(fields.cx, members),
+                _ => RawConfig::default(),
             }
         }
         Some(other) => {

@@ -1,31 +1,42 @@
 //! From the `config` of a plugin in the file to its own type, with every mistake reported at once.
 
 use serde::de::DeserializeOwned;
+use serde_path_to_error::{Path, Segment};
 use serde_yaml::{Mapping, Value};
 
 use crate::ConfigError;
 
 /// The `config` block of one plugin or the fields of one credential, references resolved, not yet typed.
 #[derive(Clone, Default)]
-pub struct RawConfig(Mapping);
+pub struct RawConfig {
+    members: Mapping,
+    /// `true` and `false` are the only booleans.
+    strict: bool,
+}
 
 /// Names of fields only: values may be secrets.
 impl std::fmt::Debug for RawConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.members.keys()).finish()
     }
 }
 
 impl RawConfig {
-    /// Takes a mapping; null members count as absent, as in Kong, at any depth.
+    /// Takes a mapping; null members count as absent, as in Kong, at any depth. Where a boolean is expected, the words of
+    /// YAML 1.1 (`yes`, `no`, `on`, `off`) are one.
     pub fn new(mapping: Mapping) -> Self {
-        Self(without_nulls(mapping))
+        Self { members: without_nulls(mapping), strict: false }
+    }
+
+    /// Takes a mapping of a JSON file, where a word is never a boolean.
+    pub fn strict(mapping: Mapping) -> Self {
+        Self { strict: true, ..Self::new(mapping) }
     }
 }
 
 impl From<RawConfig> for Value {
     fn from(raw: RawConfig) -> Self {
-        Value::Mapping(raw.0)
+        Value::Mapping(raw.members)
     }
 }
 
@@ -33,11 +44,17 @@ fn without_nulls(mapping: Mapping) -> Mapping {
     mapping
         .into_iter()
         .filter(|(_, value)| !value.is_null())
-        .map(|(key, value)| match value {
-            Value::Mapping(inner) => (key, Value::Mapping(without_nulls(inner))),
-            other => (key, other),
-        })
+        .map(|(key, value)| (key, null_members_removed(value)))
         .collect()
+}
+
+/// The items of a list keep their places, also null ones.
+fn null_members_removed(value: Value) -> Value {
+    match value {
+        Value::Mapping(inner) => Value::Mapping(without_nulls(inner)),
+        Value::Sequence(items) => Value::Sequence(items.into_iter().map(null_members_removed).collect()),
+        other => other,
+    }
 }
 
 /// Decodes a configuration. `at_default` lists Kong's fields that the type does not have, each with its default as YAML:
@@ -47,7 +64,7 @@ fn without_nulls(mapping: Mapping) -> Mapping {
 /// One [`ConfigError`] for each field that is wrong: decoding starts again without a field that failed, so that one
 /// run shows them all.
 pub fn decode<T: DeserializeOwned>(raw: RawConfig, at_default: &[(&str, &str)]) -> Result<T, Vec<ConfigError>> {
-    let mut mapping = raw.0;
+    let RawConfig { members: mut mapping, strict } = raw;
     let mut errors = not_implemented(&mut mapping, at_default);
     loop {
         let error = match serde_path_to_error::deserialize::<_, T>(Value::Mapping(mapping.clone())) {
@@ -55,7 +72,11 @@ pub fn decode<T: DeserializeOwned>(raw: RawConfig, at_default: &[(&str, &str)]) 
             Ok(_) => return Err(errors),
             Err(error) => error,
         };
-        let reason = explain(&error.inner().to_string());
+        let message = error.inner().to_string();
+        if !strict && message.ends_with("expected a boolean") && word_to_boolean(&mut mapping, error.path()) {
+            continue;
+        }
+        let reason = explain(&message);
         let missing = reason.starts_with("missing field");
         let removed = remove_culprit(&mut mapping, &error.path().to_string(), &reason);
         let follows_from_removal = missing && errors.iter().any(|earlier| top(&earlier.field) == quoted(&reason));
@@ -86,6 +107,9 @@ fn not_implemented(mapping: &mut Mapping, at_default: &[(&str, &str)]) -> Vec<Co
 /// serde names the known fields in an unordered list; the nearest one is what the reader looks for.
 fn explain(message: &str) -> String {
     let message = message.strip_prefix(": ").unwrap_or(message);
+    if let Some(mistyped) = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: ")) {
+        return in_plain_words(mistyped).unwrap_or_else(|| message.to_owned());
+    }
     if !message.starts_with("unknown field") && !message.starts_with("unknown variant") {
         return message.to_owned();
     }
@@ -98,6 +122,62 @@ fn explain(message: &str) -> String {
     match nearest {
         Some((_, known)) => format!("{message}; did you mean `{known}`?"),
         None => message.to_owned(),
+    }
+}
+
+/// The names of Rust's types mean nothing to the reader of a file.
+fn in_plain_words(mistyped: &str) -> Option<String> {
+    let (found, expected) = mistyped.rsplit_once(", expected ")?;
+    let expected = match expected {
+        "a boolean" => "true or false",
+        "f32" | "f64" => "a number",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "a sequence" => "a list",
+        "a map" => "a mapping",
+        other if other.starts_with("struct ") => "a mapping",
+        other => other,
+    };
+    let hint = match (expected, found.split_once(' ')) {
+        ("a string", Some(("integer" | "floating" | "boolean", _))) => "; put it in quotes",
+        _ => "",
+    };
+    let found = match found {
+        "sequence" => "a list",
+        "map" => "a mapping",
+        "unit value" => "null",
+        // What it says may have come from a vault.
+        text if text.starts_with("string ") => "a string",
+        other => other.strip_prefix("floating point ").unwrap_or(other),
+    };
+    Some(format!("expected {expected}, found {found}{hint}"))
+}
+
+/// Kong reads YAML 1.1, our parser 1.2, which takes the words for strings. False when `path` is not one of them.
+fn word_to_boolean(mapping: &mut Mapping, path: &Path) -> bool {
+    let mut steps = path.iter();
+    let Some(Segment::Map { key }) = steps.next() else { return false };
+    let found = steps.try_fold(mapping.get_mut(key.as_str()), |value, step| match (value, step) {
+        (Some(Value::Mapping(members)), Segment::Map { key }) => Some(members.get_mut(key.as_str())),
+        (Some(Value::Sequence(items)), Segment::Seq { index }) => Some(items.get_mut(*index)),
+        _ => None,
+    });
+    let Some(Some(value)) = found else { return false };
+    let boolean = value.as_str().and_then(boolean_word);
+    boolean.is_some_and(|boolean| {
+        *value = Value::Bool(boolean);
+        true
+    })
+}
+
+/// The words of YAML 1.1 for true and false that YAML 1.2 takes for strings.
+pub fn boolean_word(word: &str) -> Option<bool> {
+    match word {
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
+        _ => None,
     }
 }
 
@@ -135,6 +215,15 @@ mod tests {
         key_names: Vec<String>,
         required: u32,
         realm: Option<String>,
+        hide: Option<bool>,
+        #[serde(default)]
+        nested: Vec<Nested>,
+    }
+
+    #[derive(serde::Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Nested {
+        on: bool,
     }
 
     fn errors(yaml: &str) -> Vec<String> {
@@ -147,9 +236,33 @@ mod tests {
     fn every_wrong_field_is_reported_in_one_run() {
         let errors = errors("{kyes: [a], key_names: 5, required: x}");
         assert_eq!(errors.len(), 3, "{errors:?}");
-        assert!(errors.iter().any(|e| e.starts_with("key_names: invalid type: integer `5`")), "{errors:?}");
-        assert!(errors.iter().any(|e| e.starts_with("required: invalid type")), "{errors:?}");
+        assert!(errors.iter().any(|e| e == "key_names: expected a list, found integer `5`"), "{errors:?}");
+        assert!(
+            errors.iter().any(|e| e.starts_with("required: expected a whole number, 0 or more, found a string")),
+            "{errors:?}"
+        );
         assert!(errors.iter().any(|e| e.contains("unknown field `kyes`")), "{errors:?}");
+    }
+
+    #[test]
+    fn the_words_of_old_yaml_are_booleans_except_in_json() {
+        let raw = || serde_yaml::from_str("{required: 1, hide: yes, nested: [{on: Off}, {on: true}]}").expect("YAML");
+        let sample: Sample = decode(RawConfig::new(raw()), &[]).expect("booleans");
+        assert_eq!((sample.hide, sample.nested[0].on, sample.nested[1].on), (Some(true), false, true));
+        assert_eq!(decode::<Sample>(RawConfig::strict(raw()), &[]).expect_err("mistakes").len(), 2);
+        assert_eq!(errors("{required: 1, hide: y}"), ["hide: expected true or false, found a string"]);
+        assert_eq!(errors("{required: 1, nested: [{on: 1}]}")[0].split(": ").next(), Some("nested[0].on"));
+    }
+
+    #[test]
+    fn types_are_told_in_plain_words() {
+        assert_eq!(errors("{required: -1}"), ["required: expected a whole number, 0 or more, found integer `-1`"]);
+        assert_eq!(
+            errors("{required: 1, realm: 5}"),
+            ["realm: expected a string, found integer `5`; put it in quotes"]
+        );
+        assert_eq!(errors("{required: 1, realm: [a]}"), ["realm: expected a string, found a list"]);
+        assert_eq!(errors("{required: 1, nested: {a: 1}}"), ["nested: expected a list, found a mapping"]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use async_trait::async_trait;
 pub use body::{BodyError, BodySource, BufferedBody};
 pub use bytes::Bytes;
 pub use client::{Client, Scheme};
-pub use config::{RawConfig, decode};
+pub use config::{RawConfig, boolean_word, decode};
 pub use consumer::{Consumer, Consumers};
 pub use context::{Context, RequestId};
 pub use credential::{CredentialKind, CredentialRecord, CredentialStore, CredentialStores, RawCredential};

@@ -136,7 +136,7 @@ fn mistakes_in_the_configuration_are_named() {
     for (config, mistake) in [
         ("{anonymous: nobody}", "anonymous: no consumer has the id or username `nobody`"),
         ("{realm: ''}", "realm: must not be empty"),
-        ("{hide_credentials: 1}", "hide_credentials: invalid type"),
+        ("{hide_credentials: 1}", "hide_credentials: expected true or false"),
         ("{hidecredentials: true}", "did you mean `hide_credentials`?"),
     ] {
         let mistakes = world.mistakes(NAME, config);

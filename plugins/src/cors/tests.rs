@@ -241,7 +241,7 @@ fn mistakes_in_the_configuration_are_named() {
         ("{methods: [GET, get]}", "methods[1]: `get` is not one of GET, HEAD"),
         ("{headers: [\"a\\nb\"]}", "headers: control characters"),
         ("{exposed_headers: ['']}", "exposed_headers: an item must not be empty"),
-        ("{max_age: soon}", "max_age: invalid type"),
+        ("{max_age: soon}", "max_age: expected a number"),
         ("{max_age: .inf}", "max_age: must be a number of seconds"),
         ("{origin: '*'}", "did you mean `origins`?"),
     ] {

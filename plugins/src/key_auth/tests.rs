@@ -297,7 +297,7 @@ fn mistakes_in_the_configuration_are_named() {
         ("{key_names: []}", "key_names: without a name no key can be sent"),
         ("{key_names: [ok, 'a b']}", "key_names[1]: `a b` is not a header name"),
         ("{key_names: ['']}", "key_names[0]: must not be empty"),
-        ("{key_names: apikey}", "key_names: invalid type"),
+        ("{key_names: apikey}", "key_names: expected a list"),
         ("{realm: ''}", "realm: must not be empty"),
         ("{key_name: [a]}", "did you mean `key_names`?"),
     ] {
@@ -314,7 +314,7 @@ fn mistakes_in_credentials_are_named_without_the_key() {
         ("[{key: ''}]", "[0].key: must not be empty"),
         ("[{}]", "missing field `key`"),
         ("[{key: k4242, ttl: 3600}]", "[0].ttl: must be the time of expiry"),
-        ("[{key: k4242, ttl: -1}]", "[0].ttl: invalid value"),
+        ("[{key: k4242, ttl: -1}]", "[0].ttl: expected a whole number"),
     ] {
         let yaml = format!("consumers: [{{username: a, keyauth_credentials: {credentials}}}]");
         let mistakes = World::try_load(&yaml).err().unwrap_or_default();

@@ -47,8 +47,8 @@ impl Config {
         let wrong = |reason| ConfigError::new("status_code", reason);
         match self.status_code {
             100..200 => Err(wrong("a status of 1xx announces another answer and cannot stand alone")),
-            code @ 200..600 => StatusCode::from_u16(code).map_err(|_| wrong("must be between 100 and 599")),
-            _ => Err(wrong("must be between 100 and 599")),
+            code @ 200..600 => StatusCode::from_u16(code).map_err(|_| wrong("must be between 200 and 599")),
+            _ => Err(wrong("must be between 200 and 599")),
         }
     }
 

@@ -111,10 +111,10 @@ fn mistakes_in_the_configuration_are_named() {
         ("{echo: true, body: b}", "echo: cannot be used with content_type or body"),
         ("{message: ''}", "message: must not be empty"),
         ("{body: b, content_type: \"a\\nb\"}", "content_type: control characters"),
-        ("{status_code: 99}", "status_code: must be between 100 and 599"),
-        ("{status_code: 600}", "status_code: must be between 100 and 599"),
+        ("{status_code: 99}", "status_code: must be between 200 and 599"),
+        ("{status_code: 600}", "status_code: must be between 200 and 599"),
         ("{status_code: 101}", "status_code: a status of 1xx"),
-        ("{status_code: abc}", "status_code: invalid type"),
+        ("{status_code: abc}", "status_code: expected a whole number"),
         ("{trigger: 'a b'}", "trigger: `a b` is not a header name"),
         ("{status: 200}", "status: unknown field `status`"),
     ] {
