@@ -10,7 +10,7 @@ fn status_shows_what_is_served() {
     let routes = "- {name: a, paths: [/a], plugins: [{name: key-auth}]}\n- {name: b, paths: [/b]}";
     let gateway = Gateway::start(&(service(&upstream, routes) + CONSUMERS));
     assert!(
-        gateway.serving().starts_with("serving 1 services, 2 routes, 1 plugins, 2 consumers from "),
+        gateway.serving().starts_with("serving 1 service, 2 routes, 1 plugin, 2 consumers from "),
         "{}",
         gateway.serving()
     );

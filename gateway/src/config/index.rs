@@ -136,6 +136,9 @@ impl Index {
 
     fn nothing(&self, by: &str, wanted: &str) -> String {
         let reason = format!("no {} has the {by} `{wanted}`", self.field);
+        if self.by_name.contains_key(wanted) {
+            return format!("{reason}; `{wanted}` is a {}", self.naming);
+        }
         match nearest(wanted, self.by_name.keys().map(|name| &**name)) {
             Some(name) => format!("{reason}; did you mean `{name}`?"),
             None => reason,

@@ -17,6 +17,7 @@ impl Draft<'_> {
             let variables = fields.take("config").and_then(|config| {
                 let mut config = Fields::open(self.cx, fields.at.key("config"), config)?;
                 let variables = config.checked("prefix", checks::variable_prefix);
+                config.not_implemented("base64_decode", Some(false.into()));
                 config.finish();
                 variables
             });

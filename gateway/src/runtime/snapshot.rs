@@ -52,7 +52,9 @@ impl Snapshot {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { services, routes, plugins, consumers } = self;
-        write!(f, "{services} services, {routes} routes, {plugins} plugins, {consumers} consumers")
+        let s = |count: &usize| if *count == 1 { "" } else { "s" };
+        write!(f, "{services} service{}, {routes} route{}, ", s(services), s(routes))?;
+        write!(f, "{plugins} plugin{}, {consumers} consumer{}", s(plugins), s(consumers))
     }
 }
 

@@ -43,6 +43,8 @@ impl Plugin for KeyAuth {
     const PHASES: &'static [Phase] = &[Phase::Request];
     const CREDENTIALS: &'static [CredentialKind] = &[CredentialKind::of::<Keys>()];
     const CONSUMER_SCOPE: bool = false;
+    // Konnect writes it into its dumps: the consumers of the file itself.
+    const AT_DEFAULT: &'static [(&'static str, &'static str)] = &[("identity_realms", "[{scope: cp}]")];
     type Config = Config;
 
     fn compile(config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
