@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use signet_integration::{DEADLINE, Gateway, Request, Upstream};
+use signet_integration::{DEADLINE, Gateway, Headers, Request, Upstream};
 
 use crate::setup::{service, service_with};
 
@@ -316,6 +316,27 @@ fn hop_by_hop_headers_stay_on_their_hop() {
     assert_eq!(seen.header("X-Keep"), Some("1"));
     for name in ["X-Secret", "Keep-Alive"] {
         assert_eq!(response.header(name), None, "{name} of the answer");
+    }
+}
+
+#[test]
+fn names_of_headers_keep_their_case_only_where_the_settings_say_so() {
+    let upstream = Upstream::echo();
+    for (setting, client_header, gateway_header, upstream_header, own_header) in [
+        ("off", "x-cased-name", "x-forwarded-for", "x-of-upstream", "x-kong-request-id"),
+        ("on", "X-cASED-Name", "X-Forwarded-For", "X-Of-uPSTREAM", "X-Kong-Request-Id"),
+    ] {
+        let gateway = Gateway::with(&service(&upstream, ROUTE)).setting("preserve_header_case", setting).start();
+        let request = Request::get("/x").header("X-cASED-Name", "1").header("X-Echo-Resp", "X-Of-uPSTREAM: 1");
+        let response = gateway.send(&request);
+        let seen = upstream.one();
+        let has = |headers: &Headers, wanted: &str| headers.0.iter().any(|(name, _)| name == wanted);
+        for name in [client_header, gateway_header] {
+            assert!(has(&seen.headers, name), "{setting}: {name} in {:?}", seen.headers);
+        }
+        for name in [upstream_header, own_header] {
+            assert!(has(&response.headers, name), "{setting}: {name} in {:?}", response.headers);
+        }
     }
 }
 

@@ -185,6 +185,12 @@ impl Source {
         if self.problems.is_empty() { Ok(self.warnings) } else { Err(self.problems) }
     }
 
+    /// The keys that were looked for: all that there are.
+    #[cfg(test)]
+    pub(super) fn asked(&self) -> &[&'static str] {
+        &self.asked
+    }
+
     fn take(&mut self, key: &'static str) -> Option<Given> {
         self.asked.push(key);
         self.given.remove(key)

@@ -32,6 +32,7 @@ fn defaults_need_no_file() {
     assert_eq!(settings.upstream_keepalive_idle_timeout, Some(Duration::from_secs(60)));
     assert_eq!((settings.client_max_header_size, settings.client_max_uri_size), (32 * 1024, 16 * 1024));
     assert_eq!((settings.client_max_body_size, settings.real_ip_header.as_str()), (None, "x-real-ip"));
+    assert!(!settings.preserve_header_case && !settings.real_ip_recursive);
     assert_eq!(settings, Settings::default());
     assert_eq!(warnings, []);
     assert_eq!(load(Some("# nothing\n"), &[]).expect("settings").settings, settings);
@@ -41,7 +42,7 @@ fn defaults_need_no_file() {
 fn a_variable_beats_the_file() {
     let yaml = "proxy_listen: 127.0.0.1:1\nstatus_listen: ['127.0.0.1:2', '[::1]:2 reuseport']\ntrusted_ips: 10.0.0.0/8, ::1\n\
                 real_ip_recursive: on\nheaders: off\nlog_level: debug\nthreads: 2\nclient_max_body_size: 8m\n\
-                upstream_keepalive_idle_timeout: 0\n";
+                upstream_keepalive_idle_timeout: 0\npreserve_header_case: on\n";
     let env = [
         ("SIGNET_PROXY_LISTEN", "127.0.0.1:3,127.0.0.1:4"),
         ("SIGNET_THREADS", "3"),
@@ -52,8 +53,42 @@ fn a_variable_beats_the_file() {
     let ports = |listeners: &[Listener]| listeners.iter().map(|l| l.address.port()).collect::<Vec<_>>();
     assert_eq!((ports(&settings.proxy_listen), ports(&settings.status_listen)), (vec![3, 4], vec![2, 2]));
     assert_eq!((settings.threads, settings.trusted_ips.len(), settings.real_ip_recursive), (3, 2, true));
-    assert!(!settings.headers.via && !settings.headers.request_id);
+    assert!(!settings.headers.via && !settings.headers.request_id && settings.preserve_header_case);
+    let off = load(Some(yaml), &[("SIGNET_PRESERVE_HEADER_CASE", "off")]).expect("settings").settings;
+    assert!(!off.preserve_header_case);
     assert_eq!((settings.client_max_body_size, settings.upstream_keepalive_idle_timeout), (Some(8 << 20), None));
+}
+
+/// The lines of our sample that are commented out, switched on: `#key: value`.
+fn sample() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/signet.yaml");
+    let text = fs::read_to_string(path).expect("conf/signet.yaml");
+    let setting = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).map(str::to_owned);
+    text.lines().map(|line| setting(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+}
+
+#[test]
+fn the_sample_shows_every_setting_at_its_default() {
+    let sample = sample();
+    let LoadedSettings { settings, warnings } = load(Some(&sample), &[]).expect("settings");
+    assert_eq!(settings, Settings::default());
+    assert_eq!(warnings, []);
+    let mut all = Source::new([]);
+    let _ = decode(&mut all);
+    for key in all.asked() {
+        assert!(sample.lines().any(|line| line.starts_with(&format!("{key}:"))), "{key} is not in conf/signet.yaml");
+    }
+}
+
+#[test]
+fn the_page_on_settings_has_a_row_for_each() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/settings.md");
+    let page = fs::read_to_string(path).expect("docs/settings.md");
+    let mut all = Source::new([]);
+    let _ = decode(&mut all);
+    for key in all.asked() {
+        assert!(page.contains(&format!("| `{key}` |")), "{key} is not in docs/settings.md");
+    }
 }
 
 #[test]
