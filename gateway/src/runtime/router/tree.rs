@@ -34,10 +34,17 @@ pub(super) struct PathTrees {
 #[derive(Debug, Clone, Default)]
 #[repr(align(64))]
 struct Node {
-    label: Span,
+    label: Label,
     postings: Span,
     first_child: u32,
     children: ByteSet,
+}
+
+/// The bytes that lead from a node's parent to it. Most are few, and stand in the node: one memory access less.
+#[derive(Debug, Clone, Copy)]
+enum Label {
+    Short { bytes: [u8; Label::SHORT], length: u8 },
+    Long { start: u32, length: u32 },
 }
 
 /// The bytes that children begin with. A child's place is the number of smaller bytes: it is counted, not searched, so
@@ -80,8 +87,7 @@ impl PathTrees {
         let mut rest = path;
         let mut number = root as usize;
         while let Some(node) = self.nodes.get(number) {
-            let label = self.labels.get(node.label.range()).unwrap_or_default();
-            let Some(tail) = rest.strip_prefix(label) else { return };
+            let Some(tail) = rest.strip_prefix(node.label.bytes(&self.labels)) else { return };
             visitor(self.postings.get(node.postings.range()).unwrap_or_default(), path.len() - tail.len());
             let Some(child) = tail.first().and_then(|first| node.children.place(*first)) else { return };
             number = node.first_child as usize + child;
@@ -93,7 +99,7 @@ impl PathTrees {
         let label = common_prefix(branch.keys, branch.depth);
         let depth = branch.depth + label.len();
         let (here, below) = branch.keys.split_at(branch.keys.partition_point(|(key, _)| key.len() == depth));
-        let label = span_of(&mut self.labels, label.iter().copied());
+        let label = Label::new(label, &mut self.labels);
         let postings = span_of(&mut self.postings, here.iter().map(|(_, posting)| *posting));
         let first_child = number(self.nodes.len());
         let mut children = ByteSet::default();
@@ -109,6 +115,38 @@ impl PathTrees {
     fn add_node(&mut self) -> usize {
         self.nodes.push(Node::default());
         self.nodes.len() - 1
+    }
+}
+
+impl Label {
+    const SHORT: usize = 10;
+
+    fn new(text: &[u8], long: &mut Vec<u8>) -> Self {
+        let mut bytes = [0; Self::SHORT];
+        match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(space), Ok(length)) => {
+                space.copy_from_slice(text);
+                Self::Short { bytes, length }
+            }
+            _ => {
+                let Span { start, length } = span_of(long, text.iter().copied());
+                Self::Long { start, length }
+            }
+        }
+    }
+
+    fn bytes<'a>(&'a self, long: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Short { bytes, length } => bytes.get(..usize::from(*length)),
+            Self::Long { start, length } => long.get(Span { start: *start, length: *length }.range()),
+        }
+        .unwrap_or_default()
+    }
+}
+
+impl Default for Label {
+    fn default() -> Self {
+        Self::Short { bytes: [0; Self::SHORT], length: 0 }
     }
 }
 
@@ -164,4 +202,23 @@ fn span_of<T>(all: &mut Vec<T>, new: impl Iterator<Item = T>) -> Span {
 /// Four thousand million nodes do not fit into memory; a number that does not exist finds nothing.
 fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_one_cache_line() {
+        assert_eq!(size_of::<Node>(), 64);
+    }
+
+    #[test]
+    fn labels_of_any_length_are_kept() {
+        let mut long = Vec::new();
+        for length in [0, 1, Label::SHORT, Label::SHORT + 1, 300] {
+            let text = vec![b'x'; length];
+            assert_eq!(Label::new(&text, &mut long).bytes(&long), text);
+        }
+    }
 }
