@@ -156,3 +156,92 @@ async fn run_chain(session: &mut Session, ex: &mut Exchange, caller: &Caller) ->
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use signet_plugin_api::{Body, Client};
+
+    use super::*;
+    use crate::proxy::testing::{exchange, gateway, session};
+
+    const LIMITS: Limits = Limits { header: 256, uri: 32, body: Some(10) };
+
+    async fn refused(sent: &str) -> Option<u16> {
+        let (session, _client) = session(sent).await;
+        refuse(&session, LIMITS).map(|refusal| refusal.status.as_u16())
+    }
+
+    async fn admitted(sent: &str) -> (Option<Response>, Session) {
+        let gateway = gateway();
+        let (mut session, _client) = session(sent).await;
+        let answer = admit(&gateway, &mut session, &mut exchange(&gateway)).await;
+        (answer, session)
+    }
+
+    async fn redirected(trusted: bool, code: u16) -> Response {
+        let (session, _client) =
+            session("GET /a?b HTTP/1.1\r\nHost: tls.test:80\r\nX-Forwarded-Host: front.test:81\r\n\r\n").await;
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let client = Client { ip, scheme: Scheme::Http, port: 80 };
+        redirect(&session, &Caller { client, peer: ip, trusted, scheme: Scheme::Http }, code)
+    }
+
+    #[tokio::test]
+    async fn what_no_route_could_make_right_is_refused() {
+        let long = "x".repeat(300);
+        for (sent, status) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", None),
+            ("GET / HTTP/1.0\r\n\r\n", None),
+            ("GET / HTTP/1.1\r\n\r\n", Some(400)),
+            ("GET / HTTP/1.1\r\nHost: \r\n\r\n", Some(400)),
+            ("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nAuthorization: y\r\n\r\n", Some(400)),
+            ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", Some(400)),
+            ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", Some(405)),
+            (&format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), Some(400)),
+            (&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), Some(414)),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n", None),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n", Some(413)),
+        ] {
+            assert_eq!(refused(sent).await, status, "{sent}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_end_of_the_way_to_the_upstream_has_its_status() {
+        for (path, status) in [("/plain", None), ("/lonely", Some(503)), ("/panicking", Some(500)), ("/", Some(404))] {
+            let (answer, _) = admitted(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+            assert_eq!(answer.map(|answer| answer.status.as_u16()), status, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_admitted_is_rewritten_for_the_upstream() {
+        let sent = "GET /plain/x?q HTTP/1.1\r\nHost: a\r\nX-Consumer-Username: forged\r\n\r\n";
+        let (answer, session) = admitted(sent).await;
+        let head = session.req_header();
+        assert!(answer.is_none());
+        assert_eq!(head.uri, "/x?q");
+        assert_eq!(head.headers.get("host").map(HeaderValue::as_bytes), Some(&b"127.0.0.1:9"[..]));
+        assert!(!head.headers.contains_key("x-consumer-username"));
+    }
+
+    #[tokio::test]
+    async fn a_plain_request_to_an_https_route_is_told_where_to_go() {
+        let (answer, _) = admitted("GET /a?b HTTP/1.1\r\nHost: tls.test:80\r\n\r\n").await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status, StatusCode::PERMANENT_REDIRECT);
+        assert!(answer.headers.contains(&(header::LOCATION, HeaderValue::from_static("https://tls.test/a?b"))));
+    }
+
+    #[tokio::test]
+    async fn only_a_trusted_peer_names_the_host_of_a_redirect() {
+        for (trusted, location) in [(false, "https://tls.test/a?b"), (true, "https://front.test/a?b")] {
+            let headers = redirected(trusted, 301).await.headers;
+            assert!(headers.contains(&(header::LOCATION, HeaderValue::from_static(location))), "{headers:?}");
+        }
+        let upgrade = redirected(true, 426).await;
+        assert!(matches!(upgrade.body, Body::Error(_)) && !upgrade.headers.iter().any(|(n, _)| n == header::LOCATION));
+    }
+}

@@ -111,3 +111,98 @@ fn verdict(error: &Error, ex: &Exchange) -> Option<(StatusCode, &'static str)> {
         _ => (StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::proxy::testing::{gateway, received, routed, session};
+
+    fn status(error: &Error) -> Option<u16> {
+        verdict(error, &routed(&gateway(), "plain")).map(|(status, _)| status.as_u16())
+    }
+
+    /// Whether a request that was sent is tried again after `error`.
+    async fn again(method: &str, error: Box<Error>, reused: bool, attempts: u32) -> bool {
+        let gateway = gateway();
+        let (mut session, _client) = session(&format!("{method} /plain HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        let mut ex = routed(&gateway, "plain");
+        (0..attempts).for_each(|_| ex.begin_attempt());
+        let peer = HttpPeer::new(SocketAddr::from(([127, 0, 0, 1], 9)), false, String::new());
+        retry_exchange(&peer, &mut session, error, &ex, reused).retry()
+    }
+
+    #[test]
+    fn each_failure_of_an_upstream_has_kongs_status() {
+        for (cause, expected) in [
+            (ErrorType::ConnectRefused, 502),
+            (ErrorType::ConnectionClosed, 502),
+            (ErrorType::InvalidHTTPHeader, 502),
+            (ErrorType::ConnectTimedout, 504),
+            (ErrorType::ReadTimedout, 504),
+            (ErrorType::WriteTimedout, 504),
+            (ErrorType::HTTPStatus(500), 500),
+        ] {
+            assert_eq!(status(&Error::new_up(cause.clone())), Some(expected), "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_is_gone_is_told_nothing() {
+        for cause in [ErrorType::ConnectionClosed, ErrorType::ReadError, ErrorType::WriteError] {
+            assert_eq!(status(&Error::new_down(cause)), None);
+        }
+        assert_eq!(status(&Error::new_down(ErrorType::ReadTimedout)), Some(408));
+        assert_eq!(status(&Error::new_down(ErrorType::InvalidHTTPHeader)), Some(400));
+        assert_eq!(status(&Error::new_in(ErrorType::InternalError)), Some(500));
+    }
+
+    #[test]
+    fn whoever_knows_the_cause_decides_what_is_told() {
+        let mut ex = routed(&gateway(), "plain");
+        let error = no_address(&mut ex);
+        assert_eq!(verdict(&error, &ex), Some((StatusCode::SERVICE_UNAVAILABLE, "name resolution failed")));
+        assert!(ex.is_expected_failure());
+    }
+
+    #[tokio::test]
+    async fn only_what_may_be_done_twice_is_tried_again() {
+        let timeout = || Error::new_up(ErrorType::ReadTimedout);
+        assert!(again("GET", timeout(), false, 1).await);
+        assert!(!again("POST", timeout(), false, 1).await);
+        assert!(!again("GET", Error::new_down(ErrorType::ReadError), false, 1).await);
+    }
+
+    #[tokio::test]
+    async fn attempts_are_counted_except_on_connections_that_had_gone_stale() {
+        let closed = || Error::new_up(ErrorType::ConnectionClosed);
+        assert!(!again("GET", closed(), false, 2).await);
+        assert!(again("GET", closed(), true, 2).await);
+        assert!(!again("POST", closed(), true, 2).await);
+    }
+
+    #[test]
+    fn a_refused_connection_is_tried_again_as_often_as_the_service_says() {
+        let mut ex = routed(&gateway(), "plain");
+        ex.begin_attempt();
+        assert!(retry_connect(&ex, Error::new_up(ErrorType::ConnectRefused)).retry());
+        ex.begin_attempt();
+        assert!(!retry_connect(&ex, Error::new_up(ErrorType::ConnectRefused)).retry());
+    }
+
+    #[tokio::test]
+    async fn the_client_gets_one_answer_and_then_the_connection_ends() {
+        let gateway = gateway();
+        let (mut session, client) = session("GET /plain HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut ex = routed(&gateway, "plain");
+        let error = Error::new_up(ErrorType::ConnectRefused);
+        for _ in 0..2 {
+            let failed = answer(&gateway, &mut session, &error, &mut ex).await;
+            assert_eq!((failed.error_code, failed.can_reuse_downstream), (502, false));
+        }
+        let text = received(session, client).await;
+        assert_eq!(text.matches("HTTP/1.1 502").count(), 1, "{text}");
+        assert!(text.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{text}");
+    }
+}

@@ -10,6 +10,8 @@ mod forward;
 mod hop;
 mod policy;
 mod respond;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 use std::sync::{Arc, atomic::AtomicUsize};

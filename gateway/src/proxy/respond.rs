@@ -122,20 +122,24 @@ fn build(gateway: &Gateway, session: &Session, ex: &Exchange, response: Response
         true => ResponseHeader::build(response.status, Some(12))?,
         false => ResponseHeader::build_no_case(response.status, Some(12))?,
     };
-    let body = match response.body {
-        Body::Empty => Bytes::new(),
-        Body::Bytes(body) => body,
+    let (body, implied_type) = match response.body {
+        Body::Empty => (Bytes::new(), None),
+        Body::Bytes(body) => (body, None),
         Body::Error(message) => {
             let headers = &session.req_header().headers;
             let default = gateway.policy.error_default_type;
             let id = ex.cx.request_id().as_str();
             let (body, content_type) = render(response.status, &message, id, headers, default);
-            head.insert_header(header::CONTENT_TYPE, content_type)?;
-            body
+            (body, Some(content_type))
         }
     };
     for (name, value) in response.headers {
         head.append_header(name, value)?;
+    }
+    if let Some(content_type) = implied_type
+        && !head.headers.contains_key(header::CONTENT_TYPE)
+    {
+        head.insert_header(header::CONTENT_TYPE, content_type)?;
     }
     head.insert_header(header::DATE, get_cached_date())?;
     let has_length = response.status != StatusCode::NO_CONTENT && response.status != StatusCode::NOT_MODIFIED;
@@ -164,4 +168,91 @@ async fn settle_request_body(session: &mut Session) {
 
 fn milliseconds(value: u128) -> HeaderValue {
     HeaderValue::from(u64::try_from(value).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::testing::{self, gateway, received, routed, session};
+
+    /// What a client gets for `response` on the route of this name.
+    async fn exchanged(sent: &str, route: &str, response: Response) -> String {
+        let gateway = gateway();
+        let (mut session, client) = session(sent).await;
+        let mut ex = routed(&gateway, route);
+        answer(&gateway, &mut session, &mut ex, response).await.expect("a client that listens");
+        received(session, client).await.to_ascii_lowercase()
+    }
+
+    fn get(method: &str) -> String {
+        format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n")
+    }
+
+    #[tokio::test]
+    async fn an_answer_has_its_own_headers_the_chains_and_the_gateways() {
+        let text = exchanged(&get("GET"), "stamped", testing::answer(200, "body")).await;
+        assert!(text.starts_with("http/1.1 200 ok\r\n") && text.ends_with("\r\n\r\nbody"), "{text}");
+        for header in ["x-own: 1", "x-stamp: 1", "content-length: 4", "server: signet/", "x-kong-response-latency: "] {
+            assert!(text.contains(&format!("\r\n{header}")), "{header} in {text}");
+        }
+        assert!(!text.contains("\r\nvia: "), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_head_has_the_length_and_no_body() {
+        let text = exchanged(&get("HEAD"), "plain", testing::answer(200, "body")).await;
+        assert!(text.contains("\r\ncontent-length: 4\r\n") && text.ends_with("\r\n\r\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_have_a_body_has_no_length_either() {
+        for status in [204, 304] {
+            let text = exchanged(&get("GET"), "plain", testing::answer(status, "body")).await;
+            assert!(!text.contains("content-length") && text.ends_with("\r\n\r\n"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_fails_on_an_answer_leaves_nothing_of_it() {
+        let text = exchanged(&get("GET"), "failing", testing::answer(200, "body")).await;
+        assert!(text.starts_with("http/1.1 500 ") && text.contains(&UNEXPECTED.to_ascii_lowercase()), "{text}");
+        assert!(!text.contains("x-own") && !text.contains("secret cause"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_content_type_of_the_answers_own_beats_the_implied_one() {
+        let own = HeaderValue::from_static("application/problem+json");
+        let response = Response::error(StatusCode::FORBIDDEN, "no").with_header(header::CONTENT_TYPE, own);
+        let text = exchanged(&get("GET"), "plain", response).await;
+        assert_eq!(text.matches("content-type: ").count(), 1, "{text}");
+        assert!(text.contains("content-type: application/problem+json"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_short_rest_of_the_request_is_read_and_a_long_one_ends_the_connection() {
+        let body = |length: usize| {
+            format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{}", "x".repeat(length))
+        };
+        for (sent, closes) in [
+            (body(1000), false),
+            (body(100_000), true),
+            ("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n".to_owned(), true),
+        ] {
+            let text = exchanged(&sent, "plain", testing::answer(200, "body")).await;
+            assert_eq!(text.contains("\r\nconnection: close\r\n"), closes, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_failed_on_its_way_upstream_looks_like_what_was_proxied() {
+        let gateway = gateway();
+        let mut ex = routed(&gateway, "plain");
+        ex.begin_attempt();
+        let mut head = ResponseHeader::build(502, None).expect("a head");
+        stamp_own(&gateway.policy, &mut head, &ex).expect("stamped");
+        for name in ["via", "x-kong-upstream-latency", "x-kong-proxy-latency", "x-kong-request-id", "server"] {
+            assert!(head.headers.contains_key(name), "{name}");
+        }
+        assert!(!head.headers.contains_key("x-kong-response-latency"));
+    }
 }
