@@ -37,6 +37,7 @@ from processes import (
     write_json,
 )
 
+CONNECTIONS = 32
 IDLE = 2000
 MANY, FEW = 10_000, 10
 STARTS = 3
@@ -45,13 +46,14 @@ STARTS = 3
 class Case:
     """One kind of request, and what each round measured."""
 
-    def __init__(self, name, process, path, headers=(), script=None):
+    def __init__(self, name, process, path, headers=(), script=None, connections=CONNECTIONS):
         self.name, self.process, self.path = name, process, path
-        self.headers, self.script = headers, script
+        self.headers, self.script, self.connections = headers, script, connections
         self.rounds = []
 
     def load(self, seconds, core):
-        return wrk(self.process.url + self.path, seconds, core, headers=self.headers, script=self.script)
+        url = self.process.url + self.path
+        return wrk(url, seconds, core, headers=self.headers, script=self.script, connections=self.connections)
 
     def measure(self, seconds, core):
         pid = self.process.pid
@@ -106,6 +108,8 @@ class Bench:
             Case("x-custom-jwt RS256", gateway, "/token", key),
             Case("x-custom-jwt HS256", gateway, "/token-hs", key),
             Case("request-termination", gateway, "/stop"),
+            # For scale: what nginx pays when it wakes up for each request, as whoever waits for signatures does.
+            Case("nginx, one connection", self.baseline, "/plain", connections=1),
             Case("nginx 100 KiB", self.baseline, "/body"),
             Case("100 KiB", gateway, "/body"),
         ]
