@@ -7,6 +7,7 @@ mod cli;
 pub mod compile;
 pub mod config;
 mod metrics;
+mod path;
 mod prepare;
 mod proxy;
 pub mod runtime;

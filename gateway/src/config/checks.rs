@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use uuid::Uuid;
 
-use super::path::normalise;
+use crate::path::{escaped, normalise};
 
 /// Why a value is not accepted.
 pub(super) type Check = Result<(), String>;
@@ -134,17 +134,12 @@ pub(super) fn variable_prefix(text: &str) -> Check {
     )
 }
 
-/// Whether these are two hexadecimal digits.
-pub(super) fn is_hex_pair(digits: &[u8]) -> bool {
-    digits.len() == 2 && digits.iter().all(u8::is_ascii_hexdigit)
-}
-
 fn demand(holds: bool, reason: &str) -> Check {
     if holds { Ok(()) } else { Err(reason.to_owned()) }
 }
 
 fn percent_encoding(text: &str) -> Check {
-    let encoded = text.split('%').skip(1).all(|after| after.as_bytes().get(..2).is_some_and(is_hex_pair));
+    let encoded = text.split('%').skip(1).all(|after| escaped(after.as_bytes()).is_some());
     demand(encoded, "`%` is followed by two hexadecimal digits")
 }
 

@@ -172,7 +172,7 @@ fn quoted(key: &str) -> Cow<'_, str> {
 }
 
 fn decoded(text: &str) -> String {
-    let bytes = super::path::percent_decode(text, |_| true);
+    let bytes = percent_encoding::percent_decode_str(text).collect();
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 

@@ -9,8 +9,8 @@ use super::{
     expression::{Engines, Expression},
     join::escape,
     mistakes::Mistakes,
-    path::normalise,
 };
+use crate::path::normalise;
 
 /// What the router keeps of a path.
 #[derive(Debug)]

@@ -10,7 +10,6 @@ mod header;
 mod host;
 mod join;
 mod mistakes;
-mod path;
 mod sni;
 #[cfg(test)]
 mod tests;
@@ -29,7 +28,8 @@ use self::{
     mistakes::Mistakes,
     tree::{PathTrees, Posting},
 };
-pub use self::{expression::Captures, join::upstream_path, path::normalise};
+pub use self::{expression::Captures, join::upstream_path};
+use crate::path::normalise;
 
 /// What a request is routed by.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ use regex::Regex;
 use signet_plugin_api::{Protocol, Route, Scheme};
 
 use super::{Sent, get, list, route, router, with_headers};
-use crate::runtime::router::normalise;
+use crate::path::normalise;
 
 const HOSTS: &[&str] =
     &["a.test", "b.a.test", "c.b.a.test", "A.test", "a.test:81", "*.test", "*.a.test", "a.*", "b.a.*", "*.a.test:81"];

@@ -1,11 +1,11 @@
-//! One spelling for all paths that mean the same, made before anything is compared.
+//! One spelling for all paths that mean the same, of routes and of requests, made before anything is compared.
 
 use std::borrow::Cow;
 
 /// Decodes what can be decoded without a change of meaning, resolves dot segments and joins repeated slashes, as Kong
 /// does. Escapes of reserved characters stay, in upper case; so do bytes that are not UTF-8 (for which Kong answers 404).
 /// A path that does not begin with a slash is left alone.
-pub fn normalise(path: &str) -> Cow<'_, str> {
+pub(crate) fn normalise(path: &str) -> Cow<'_, str> {
     if is_normal(path) {
         return Cow::Borrowed(path);
     }
@@ -38,14 +38,14 @@ fn changes(digits: &[u8]) -> bool {
 }
 
 /// The byte that two hexadecimal digits stand for.
-fn escaped(digits: &[u8]) -> Option<u8> {
+pub(crate) fn escaped(digits: &[u8]) -> Option<u8> {
     let [high, low, ..] = digits else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(*high)? << 4 | digit(*low)?)
 }
 
 /// Characters that mean something else when they are not escaped.
-fn is_reserved(byte: u8) -> bool {
+pub(crate) fn is_reserved(byte: u8) -> bool {
     b"!*'();:@&=+$,/?%#[]".contains(&byte)
 }
 
