@@ -2,9 +2,9 @@
 //!
 //! Data flows one way: YAML text → Model → Snapshot → request phases → plugins → upstream.
 
-pub mod admin;
+mod admin;
 mod cli;
-pub mod compile;
+mod compile;
 pub mod config;
 mod metrics;
 mod path;

@@ -3,16 +3,19 @@
 use std::{collections::HashMap, sync::Arc};
 
 use prometheus::{
-    Encoder, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, IntGaugeVec, Opts, Registry, TextEncoder,
     core::{Collector, Desc},
-    proto::{Bucket, Counter, Histogram, LabelPair, Metric, MetricFamily, MetricType},
+    proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
 };
 
-use crate::runtime::{Current, RouteStats, SigningPool, Source, stats::BUCKETS};
+use crate::runtime::{
+    Current, RouteStats, SigningPool, Source,
+    stats::{BUCKETS, Sample},
+};
 
 /// The registry, and the parts of the process that it reads when it is scraped.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
 }
 
@@ -21,13 +24,18 @@ impl Metrics {
     ///
     /// # Errors
     /// When two series have one name: a mistake of the build.
-    pub fn new(current: Arc<Current>, signing: Arc<SigningPool>) -> prometheus::Result<Self> {
+    pub(crate) fn new(current: Arc<Current>, signing: Arc<SigningPool>) -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("signet".into()), None)?;
         let build = IntGaugeVec::new(Opts::new("build_info", "The version of the program; always 1."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         registry.register(Box::new(build))?;
-        registry.register(Box::new(Requests { current, descriptions: requests_descriptions()? }))?;
-        registry.register(Box::new(Signing::new(signing)?))?;
+        let requests = vec![
+            describe(REQUESTS, &["service", "route", "code", "source"])?,
+            describe(DURATION, &["service", "route"])?,
+        ];
+        registry.register(Box::new(Requests { current, descriptions: requests }))?;
+        let queue = vec![describe(QUEUE, &[])?, describe(REFUSED, &[])?];
+        registry.register(Box::new(Signing { pool: signing, descriptions: queue }))?;
         Ok(Self { registry })
     }
 
@@ -35,7 +43,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When a series cannot be written as text.
-    pub fn render(&self) -> prometheus::Result<Vec<u8>> {
+    pub(crate) fn render(&self) -> prometheus::Result<Vec<u8>> {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -44,6 +52,8 @@ impl Metrics {
 
 const REQUESTS: (&str, &str) = ("http_requests_total", "Requests by service, route, status code and who answered.");
 const DURATION: (&str, &str) = ("request_duration_seconds", "Time from the request's head to the end of the response.");
+const QUEUE: (&str, &str) = ("signing_queue_depth", "Signatures that wait for a thread.");
+const REFUSED: (&str, &str) = ("signing_refused_total", "Signatures refused because the queue was full.");
 
 /// Requests by route, read from the routes of the current configuration: the series of a removed route go with it.
 struct Requests {
@@ -68,16 +78,13 @@ impl Collector for Requests {
     }
 }
 
-fn requests_descriptions() -> prometheus::Result<Vec<Desc>> {
-    let describe = |(name, help): (&str, &str), labels: &[&str]| {
-        let labels = labels.iter().map(ToString::to_string).collect();
-        Desc::new(name.into(), help.into(), labels, HashMap::new())
-    };
-    Ok(vec![describe(REQUESTS, &["service", "route", "code", "source"])?, describe(DURATION, &["service", "route"])?])
+fn describe((name, help): (&str, &str), labels: &[&str]) -> prometheus::Result<Desc> {
+    let labels = labels.iter().map(ToString::to_string).collect();
+    Desc::new(name.into(), help.into(), labels, HashMap::new())
 }
 
 fn requests_of(stats: &RouteStats) -> Vec<Metric> {
-    let metric = |sample: crate::runtime::stats::Sample| {
+    let metric = |sample: Sample| {
         let code = sample.code.map_or_else(|| "other".to_owned(), |code| code.to_string());
         let source = match sample.source {
             Source::Gateway => "gateway",
@@ -144,31 +151,22 @@ fn family((name, help): (&str, &str), kind: MetricType, metrics: Vec<Metric>) ->
 /// The signing queue, read when it is scraped.
 struct Signing {
     pool: Arc<SigningPool>,
-    depth: IntGauge,
-    refused: prometheus::IntCounter,
-}
-
-impl Signing {
-    fn new(pool: Arc<SigningPool>) -> prometheus::Result<Self> {
-        Ok(Self {
-            pool,
-            depth: IntGauge::new("signing_queue_depth", "Signatures that wait for a thread.")?,
-            refused: prometheus::IntCounter::new(
-                "signing_refused_total",
-                "Signatures refused because the queue was full.",
-            )?,
-        })
-    }
+    descriptions: Vec<Desc>,
 }
 
 impl Collector for Signing {
     fn desc(&self) -> Vec<&Desc> {
-        [self.depth.desc(), self.refused.desc()].concat()
+        self.descriptions.iter().collect()
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floats")]
     fn collect(&self) -> Vec<MetricFamily> {
-        self.depth.set(i64::try_from(self.pool.depth()).unwrap_or(i64::MAX));
-        self.refused.inc_by(self.pool.refused().saturating_sub(self.refused.get()));
-        [self.depth.collect(), self.refused.collect()].concat()
+        let (mut depth, mut refused) = (Gauge::default(), Counter::default());
+        depth.set_value(self.pool.depth() as f64);
+        refused.set_value(self.pool.refused() as f64);
+        let (mut waiting, mut turned_away) = (Metric::default(), Metric::default());
+        waiting.set_gauge(depth);
+        turned_away.set_counter(refused);
+        vec![family(QUEUE, MetricType::GAUGE, vec![waiting]), family(REFUSED, MetricType::COUNTER, vec![turned_away])]
     }
 }

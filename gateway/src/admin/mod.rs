@@ -2,4 +2,4 @@
 
 mod status;
 
-pub use status::{Status, json_response};
+pub(crate) use status::{Status, json_response};

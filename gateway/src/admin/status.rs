@@ -18,7 +18,7 @@ use crate::{metrics::Metrics, runtime::Current};
 
 /// Answers `/status`, `/status/ready` and `/metrics`.
 #[derive(Debug)]
-pub struct Status {
+pub(crate) struct Status {
     /// Whose health it is.
     pub current: Arc<Current>,
     /// What `/metrics` shows.
@@ -89,7 +89,7 @@ impl Status {
 }
 
 /// A JSON answer with its length.
-pub fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Vec<u8>> {
+pub(crate) fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Vec<u8>> {
     response(status, "application/json; charset=utf-8", format!("{body:#}\n").into_bytes())
 }
 

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use signet_plugin_api::{Registry, WorkPool};
 
-pub use self::problem::{Problem, Problems};
+pub(crate) use self::problem::{Problem, Problems};
 use crate::{
     config::Model,
     runtime::{Counts, RouteStats, Snapshot, resolver::Resolver},
@@ -19,7 +19,7 @@ use crate::{
 
 /// What the engine lends to a configuration.
 #[derive(Debug)]
-pub struct Engine<'a> {
+pub(crate) struct Engine<'a> {
     /// The plugins that can be named.
     pub registry: &'a Registry,
     /// Where the hosts of services are looked up.
@@ -32,7 +32,7 @@ pub struct Engine<'a> {
 
 /// A configuration that can be served, with what its operator should know.
 #[derive(Debug)]
-pub struct Compiled {
+pub(crate) struct Compiled {
     /// Ready to be published.
     pub snapshot: Snapshot,
     /// Legal but unwise.
@@ -43,7 +43,7 @@ pub struct Compiled {
 ///
 /// # Errors
 /// Every mistake that the model shows once plugins, credentials and routes are understood.
-pub fn compile(model: Model, engine: &Engine<'_>) -> Result<Compiled, Vec<Problem>> {
+pub(crate) fn compile(model: Model, engine: &Engine<'_>) -> Result<Compiled, Vec<Problem>> {
     let mut problems = Problems::default();
     let consumers = consumers::index(&model.consumers, &mut problems);
     let credentials = consumers::credentials(model.credentials, &model.consumers, engine.registry, &mut problems);

@@ -6,7 +6,7 @@ use crate::config::At;
 
 /// Something wrong, or unwise, in one place of a file.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The entity.
     pub at: At,
     /// The field below it, as `a.b[0]`; empty for the entity as a whole.
@@ -17,24 +17,24 @@ pub struct Problem {
 
 /// Problems as they are found.
 #[derive(Debug, Default)]
-pub struct Problems {
+pub(crate) struct Problems {
     mistakes: Vec<Problem>,
     warnings: Vec<Problem>,
 }
 
 impl Problems {
     /// Adds what makes the configuration unusable.
-    pub fn mistake(&mut self, at: &At, error: ConfigError) {
+    pub(crate) fn mistake(&mut self, at: &At, error: ConfigError) {
         self.mistakes.push(Problem { at: at.clone(), field: error.field, reason: error.reason });
     }
 
     /// Adds what the operator should know.
-    pub fn warning(&mut self, at: &At, error: ConfigError) {
+    pub(crate) fn warning(&mut self, at: &At, error: ConfigError) {
         self.warnings.push(Problem { at: at.clone(), field: error.field, reason: error.reason });
     }
 
     /// Mistakes and warnings.
-    pub fn into_parts(self) -> (Vec<Problem>, Vec<Problem>) {
+    pub(crate) fn into_parts(self) -> (Vec<Problem>, Vec<Problem>) {
         (self.mistakes, self.warnings)
     }
 }
