@@ -12,9 +12,9 @@ use super::{
     body::Incoming,
     client::{self, Caller},
     exchange::log_broken,
-    failure::UNEXPECTED,
     forward, hop,
 };
+    respond::UNEXPECTED,
 use crate::runtime::{
     chain::Outcome,
     router::{Query, upstream_path},
@@ -166,11 +166,10 @@ mod tests {
     use super::*;
     use crate::proxy::testing::{exchange, gateway, session};
 
-    const LIMITS: Limits = Limits { header: 256, uri: 32, body: Some(10) };
-
     async fn refused(sent: &str) -> Option<u16> {
         let (session, _client) = session(sent).await;
-        refuse(&session, LIMITS).map(|refusal| refusal.status.as_u16())
+        let limits = Limits { header: 256, uri: 32, body: Some(10), ..gateway().policy.limits };
+        refuse(&session, limits).map(|refusal| refusal.status.as_u16())
     }
 
     async fn admitted(sent: &str) -> (Option<Response>, Session) {

@@ -9,17 +9,15 @@ use pingora_proxy::{FailToProxy, Session};
 use signet_plugin_api::Response;
 use tracing::warn;
 
-use super::{Exchange, Gateway, exchange::log_broken, respond};
+use super::{
+    Exchange, Gateway,
+    exchange::log_broken,
+    respond::{self, UNEXPECTED},
+};
 use crate::runtime::chain::Failure;
 
-/// The text of a 500: the cause is in the log.
-pub(super) const UNEXPECTED: &str = "An unexpected error occurred";
 const BAD_GATEWAY: &str = "An invalid response was received from the upstream server";
 const TIMEOUT: &str = "The upstream server is timing out";
-
-/// A plugin failed while an answer was being made; it is logged already.
-#[derive(Debug)]
-pub(super) struct Unexpected;
 
 /// The service's host has no address.
 pub(super) fn no_address(ex: &mut Exchange) -> Box<Error> {

@@ -11,14 +11,19 @@ use super::{
     Exchange, Gateway, Policy,
     error_body::render,
     exchange::log_broken,
-    failure::{UNEXPECTED, Unexpected},
     policy::joined_via,
     wire::{self, Additions},
 };
 use crate::settings::HeaderTokens;
 
+/// The text of a 500: the cause is in the log.
+pub(super) const UNEXPECTED: &str = "An unexpected error occurred";
+
 /// A request body up to this size is read to its end before the answer, so that the connection can be kept.
 const WORTH_DRAINING: u64 = 64 * 1024;
+
+/// What was to be answered cannot be; a plugin that failed is logged already.
+struct Unexpected;
 
 /// Writes `response`, after the chain's `on_response` has seen its head.
 ///
