@@ -8,7 +8,7 @@ use std::{
 
 use signet_plugin_api::{Registry, WorkPool};
 
-use super::{fail, report};
+use super::{fail, report, say};
 use crate::{
     compile::Engine,
     prepare::prepare,
@@ -40,7 +40,7 @@ fn check(file: &Path, engine: &Engine<'_>, out: &mut impl Write) -> io::Result<b
         Err(errors) => (errors.warnings, Err(errors.mistakes)),
     };
     for warning in &warnings {
-        eprintln!("{}", report::warning(file, warning));
+        say(report::warning(file, warning));
     }
     match result {
         Ok(counts) => {

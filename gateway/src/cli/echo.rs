@@ -7,7 +7,7 @@ use http::{Response, StatusCode, header};
 use pingora::{apps::http_app::ServeHttp, protocols::http::ServerSession, services::listening::Service};
 use serde_json::{Map, Value, json};
 
-use super::fail;
+use super::{fail, say};
 use crate::{
     admin::json_response,
     server::{Bound, Server},
@@ -26,7 +26,7 @@ pub(super) fn run(listen: SocketAddr) -> ExitCode {
     let address = bound.address;
     let mut server = Server::default();
     server.add(Service::new("echo".into(), Echo), vec![bound]);
-    let ready = || eprintln!("echo listening on http://{address}");
+    let ready = || say(format_args!("echo listening on http://{address}"));
     match server.run(2, Duration::ZERO, &AtomicUsize::new(0), ready) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, format_args!("cannot serve: {error}")),

@@ -12,7 +12,7 @@ use pingora::{apps::HttpServerOptions, services::listening::Service};
 use pingora_proxy::ProxyServiceBuilder;
 use signet_plugin_api::{Registry, WorkPool};
 
-use super::{fail, logging, report};
+use super::{fail, logging, report, say};
 use crate::{
     admin::Status,
     compile::{self, Engine},
@@ -25,7 +25,7 @@ use crate::{
         resolver::{Resolver, Sources},
     },
     server::{Bound, Server, pingora_conf},
-    settings::{Listener, LoadedSettings, ResolveOverride, Settings},
+    settings::{Listener, LoadedSettings, LogTarget, ResolveOverride, Settings},
 };
 
 /// Requests on one client connection before it is closed (nginx: `keepalive_requests`, Kong's default).
@@ -37,10 +37,10 @@ pub(super) struct Arguments {
     /// Kong's declarative file, YAML or JSON [default: the setting `declarative_config`]
     #[arg(short = 'c', value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Process settings, YAML; SIGNET_* variables beat them
+    /// Process settings, YAML; SIGNET_<KEY> variables beat them
     #[arg(short = 's', value_name = "SETTINGS")]
     settings: Option<PathBuf>,
-    /// Connect to ADDRESS where the configuration says HOST and PORT, as curl's option of this name
+    /// Connect to ADDRESS where the configuration says HOST and PORT, as with curl; may be repeated
     #[arg(long, value_name = "HOST:PORT:ADDRESS[:PORT]")]
     resolve: Vec<ResolveOverride>,
 }
@@ -58,7 +58,11 @@ pub(super) fn run(registry: &Registry, arguments: Arguments) -> ExitCode {
         Err(code) => return code,
     };
     if let Err(error) = logging::start(&settings) {
-        return fail(1, format_args!("cannot open the error log: {error}"));
+        let log = match &settings.proxy_error_log {
+            LogTarget::File(path) => path.display().to_string(),
+            _ => "the log".to_owned(),
+        };
+        return fail(1, format_args!("proxy_error_log: cannot open {log}: {error}"));
     }
     let parts = match parts(&settings, arguments.resolve) {
         Ok(parts) => parts,
@@ -78,11 +82,11 @@ pub(super) fn run(registry: &Registry, arguments: Arguments) -> ExitCode {
 fn settings(file: Option<&Path>) -> Result<Settings, ExitCode> {
     match Settings::load(file, std::env::vars()) {
         Ok(LoadedSettings { settings, warnings }) => {
-            warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
             Ok(settings)
         }
         Err(mistakes) => {
-            mistakes.iter().for_each(|mistake| eprintln!("{mistake}"));
+            mistakes.iter().for_each(|mistake| say(mistake));
             Err(fail(2, format_args!("the settings cannot be used")))
         }
     }
@@ -126,20 +130,20 @@ fn configuration(
     };
     match prepare(file, &engine) {
         Ok(prepared) => {
-            prepared.warnings.iter().for_each(|warning| eprintln!("{}", report::warning(file, warning)));
+            prepared.warnings.iter().for_each(|warning| say(report::warning(file, warning)));
             Ok(prepared)
         }
         Err(LoadErrors { mistakes, warnings, .. }) => {
-            warnings.iter().for_each(|warning| eprintln!("{}", report::warning(file, warning)));
-            mistakes.iter().for_each(|mistake| eprintln!("{}", report::mistake(file, mistake)));
+            warnings.iter().for_each(|warning| say(report::warning(file, warning)));
+            mistakes.iter().for_each(|mistake| say(report::mistake(file, mistake)));
             Err(fail(2, format_args!("{} cannot be served", file.display())))
         }
     }
 }
 
 fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Parts) -> Result<(), ExitCode> {
-    let proxy = bind(&settings.proxy_listen)?;
-    let status = bind(&settings.status_listen)?;
+    let proxy = bind("proxy_listen", &settings.proxy_listen)?;
+    let status = bind("status_listen", &settings.status_listen)?;
     let mut banner = String::new();
     for (kind, bound) in proxy.iter().map(|bound| ("proxy", bound)).chain(status.iter().map(|bound| ("status", bound)))
     {
@@ -147,7 +151,7 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
     }
     banner += &match file {
         Some(file) => format!("serving {} from {}", prepared.snapshot.counts, file.display()),
-        None => "serving nothing: no configuration was given".to_owned(),
+        None => "serving nothing: neither -c nor the setting declarative_config names a file".to_owned(),
     };
 
     let current = Arc::new(Current::new(prepared.snapshot));
@@ -171,13 +175,14 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
     server.add(ProxyServiceBuilder::new(&conf, gateway).name("proxy").server_options(options).build(), proxy);
     server.add(Service::new("status".into(), report), status);
     server
-        .run(settings.threads, settings.drain_timeout, &in_flight, || eprintln!("{banner}"))
+        .run(settings.threads, settings.drain_timeout, &in_flight, || say(&banner))
         .map_err(|error| fail(1, format_args!("cannot serve: {error}")))
 }
 
-fn bind(listeners: &[Listener]) -> Result<Vec<Bound>, ExitCode> {
+fn bind(setting: &str, listeners: &[Listener]) -> Result<Vec<Bound>, ExitCode> {
     let take = |listener: &Listener| {
-        Bound::take(listener).map_err(|error| fail(1, format_args!("cannot listen on {}: {error}", listener.address)))
+        Bound::take(listener)
+            .map_err(|error| fail(1, format_args!("{setting}: cannot listen on {}: {error}", listener.address)))
     };
     listeners.iter().map(take).collect()
 }

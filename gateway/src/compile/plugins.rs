@@ -38,7 +38,7 @@ pub(super) fn compile<'r>(
             continue;
         };
         if decl.consumer.is_some() && !plugin.consumer_scope {
-            let reason = "it finds out who the consumer is, so it cannot be configured on one";
+            let reason = format!("`{}` runs before the consumer is known, so it cannot stand on one", decl.name);
             problems.mistake(&decl.at, ConfigError::new("consumer", reason));
             continue;
         }

@@ -95,7 +95,7 @@ fn a_plugin_that_needs_a_service_is_a_mistake_where_a_route_without_one_would_ru
 fn a_plugin_that_finds_out_who_calls_cannot_stand_on_a_consumer() {
     let text = "consumers:\n- username: c\n  plugins:\n  - name: gate\n";
     let reason =
-        "consumers[0].plugins[0].consumer: it finds out who the consumer is, so it cannot be configured on one";
+        "consumers[0].plugins[0].consumer: `gate` runs before the consumer is known, so it cannot stand on one";
     assert_eq!(mistakes(text), [format!("5: {reason}")]);
     let flat = "consumers: [{username: c}]\nplugins:\n- name: gate\n  consumer: c\n";
     assert_eq!(mistakes(flat), [format!("5: {}", reason.replace("consumers[0].plugins[0]", "plugins[0]"))]);

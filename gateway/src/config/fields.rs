@@ -10,7 +10,7 @@ use super::{
     At, Known,
     checks::{self, Check},
     mistake::Notes,
-    vault::Vaults,
+    vault::{UNQUOTED, Vaults, is_unquoted},
 };
 
 /// What all entities of one file have in common while it is read.
@@ -97,7 +97,11 @@ impl<'c> Fields<'c> {
                 self.wrong(key, bounds);
             }
             None if value.is_number() => self.wrong(key, "expected an integer, found a fraction"),
-            None => self.wrong(key, format!("expected an integer, found {}", kind(&value))),
+            None => {
+                let number = value.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
+                let hint = if number { "; write it without quotes" } else { "" };
+                self.wrong(key, format!("expected an integer, found {}{hint}", kind(&value)));
+            }
         }
         None
     }
@@ -220,7 +224,14 @@ impl<'c> Fields<'c> {
 
     fn string(&self, at: &At, value: Value, check: fn(&str) -> Check) -> Option<String> {
         let Value::String(text) = value else {
-            let hint = if value.is_number() || value.is_bool() { "; put it in quotes" } else { "" };
+            let hint = match &value {
+                Value::Number(_) | Value::Bool(_) => "; put it in quotes",
+                Value::Mapping(members) if is_unquoted(members) => {
+                    self.cx.notes.mistake(at.clone(), UNQUOTED);
+                    return None;
+                }
+                _ => "",
+            };
             self.cx.notes.mistake(at.clone(), format!("expected a string, found {}{hint}", kind(&value)));
             return None;
         };

@@ -2,13 +2,16 @@
 
 use std::{borrow::Cow, cell::RefCell, collections::HashMap};
 
-use serde_yaml::Value;
+use serde_yaml::{Mapping, Value};
 
 /// How to look up a variable of the environment.
 pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// Vaults of other products that Kong knows.
 const ELSEWHERE: [&str; 5] = ["hcv", "aws", "gcp", "azure", "conjur"];
+
+/// The reason for a reference that YAML took for a mapping.
+pub(super) const UNQUOTED: &str = "a reference stands in quotes, as in '{vault://env/name}'";
 
 /// The vaults of one file.
 pub(super) struct Vaults<'a> {
@@ -57,6 +60,11 @@ impl<'a> Vaults<'a> {
                 for (index, item) in items.iter_mut().enumerate() {
                     self.below(item, failed, || format!("[{index}]"));
                 }
+            }
+            Value::Mapping(members) if is_unquoted(members) => {
+                failed.push((String::new(), UNQUOTED.to_owned()));
+                // What reads it then expects a string, and has one.
+                *value = Value::String(UNQUOTED.to_owned());
             }
             Value::Mapping(members) => {
                 for (key, member) in members.iter_mut() {
@@ -147,6 +155,11 @@ impl Reference {
     }
 }
 
+/// What YAML makes of a reference without quotes: `{"vault://env/name": null}`.
+pub(super) fn is_unquoted(members: &Mapping) -> bool {
+    members.len() == 1 && members.keys().all(|key| key.as_str().is_some_and(|key| key.starts_with("vault://")))
+}
+
 fn reference(text: &str) -> Option<&str> {
     text.strip_prefix("{vault://")?.strip_suffix('}')
 }
@@ -233,6 +246,13 @@ mod tests {
         ] {
             assert!(resolve(text).is_err_and(|e| e.contains(reason)), "{text}: {:?}", resolve(text));
         }
+    }
+
+    #[test]
+    fn a_reference_without_quotes_is_told_from_a_mapping() {
+        let vaults = Vaults::new(&env);
+        let mut value: Value = serde_yaml::from_str("{a: {vault://env/ssl-cert}, b: {c: null}}").expect("YAML");
+        assert_eq!(vaults.resolve_all(&mut value), [(".a".to_owned(), UNQUOTED.to_owned())]);
     }
 
     #[test]
