@@ -19,7 +19,8 @@ run: deps ## Build, start an upstream and the gateway with the demo, and print w
 	@PORT=$(PORT) ECHO_PORT=$(ECHO_PORT) ./conf/run-demo.sh
 
 check: deps ## Check every example configuration
-	$(CARGO) run -q -p signet -- check conf/demo.yaml
+	$(CARGO) run -q -p signet -- check conf/demo.yaml plugins/src/*/example.yaml
+	$(CARGO) run -q -p tenant-header -- check examples/tenant-header/conf.yaml
 
 test: deps ## Run all tests
 	@./conf/install-packages.sh curl:curl
@@ -34,7 +35,7 @@ lint: deps ## Formatting, clippy, and an engine that names no built-in
 bench: deps ## Micro-benchmarks: router, chain, token
 	$(CARGO) bench -p signet -p signet-plugins
 
-bench-gateway: deps ## CPU per request as a multiple of nginx (builds a release)
+bench-gateway: deps ## CPU per request as a multiple of nginx (builds a release; six minutes)
 	@./conf/install-packages.sh nginx:nginx-light wrk:wrk python3:python3
 	$(CARGO) build --release -p signet
 	python3 integration/bench/gateway.py

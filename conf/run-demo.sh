@@ -2,13 +2,18 @@
 # The demo: an upstream that echoes requests, the gateway in front of it, and what to try. Ctrl-C ends both.
 set -eu
 cd "$(dirname "$0")/.."
-signet=${SIGNET_BIN:-target/debug/signet}
+signet=${SIGNET_BIN:-${CARGO_TARGET_DIR:-target}/debug/signet}
+# The gateway would take it for a setting.
+unset SIGNET_BIN
 PORT=${PORT:-8000}
 ECHO_PORT=${ECHO_PORT:-8081}
 
 "$signet" echo --listen "127.0.0.1:$ECHO_PORT" &
 echo_pid=$!
 trap 'kill "$echo_pid" 2>/dev/null || true' EXIT INT TERM
+# If its port is in use it has said so and ended: a gateway alone would answer 502.
+sleep 0.3
+kill -0 "$echo_pid" 2>/dev/null || exit 1
 
 cat <<TEXT
 
