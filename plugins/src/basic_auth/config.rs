@@ -1,14 +1,14 @@
 //! The configuration of `basic-auth` and of its credentials.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
+use hashbrown::HashMap;
 use http::HeaderValue;
-use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use signet_plugin_api::{ConfigError, Consumer, CredentialRecord, CredentialStore, Identity, Proof};
 use subtle::ConstantTimeEq;
 
-use crate::shared::credentials::Secret;
+use crate::shared::credentials::{Secret, fingerprint};
 
 const METHOD: &str = super::NAME;
 
@@ -58,7 +58,7 @@ impl Users {
     pub(super) fn verify(&self, username: &[u8], password: &[u8]) -> Verdict<'_> {
         let user = self.0.get(username);
         let expected = user.map_or(&[0; 32], |user| &user.password);
-        let equal: bool = digest(&SHA256, password).as_ref().ct_eq(expected).into();
+        let equal: bool = fingerprint(password).ct_eq(expected).into();
         match user {
             Some(user) if equal => Verdict::Accepted(&user.identity),
             Some(_) => Verdict::WrongPassword,
@@ -106,7 +106,7 @@ fn user(entry: &Entry, consumer: Arc<Consumer>) -> Result<User, ConfigError> {
         return Err(ConfigError::new("password", "hashed passwords are not supported yet, only plain text"));
     }
     Ok(User {
-        password: sha256(password.as_bytes()),
+        password: fingerprint(password.as_bytes()),
         identity: Identity {
             method: METHOD,
             consumer: Some(consumer),
@@ -118,12 +118,4 @@ fn user(entry: &Entry, consumer: Arc<Consumer>) -> Result<User, ConfigError> {
 
 fn is_hash(password: &str) -> bool {
     ["$argon2", "$2a$", "$2b$", "$2y$"].iter().any(|prefix| password.starts_with(prefix))
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut array = [0; 32];
-    for (to, from) in array.iter_mut().zip(digest(&SHA256, bytes).as_ref()) {
-        *to = *from;
-    }
-    array
 }

@@ -1,14 +1,17 @@
 //! The configuration of `key-auth` and of its credentials.
 
-use std::{collections::HashMap, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
+use hashbrown::HashMap;
 use http::{HeaderName, HeaderValue};
-use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use signet_plugin_api::{ConfigError, Consumer, CredentialRecord, CredentialStore, Identity, Proof};
 use subtle::ConstantTimeEq;
 
-use crate::shared::{credentials::Secret, names::header_name};
+use crate::shared::{
+    credentials::{Secret, fingerprint},
+    names::header_name,
+};
 
 /// `config` of the plugin.
 #[derive(Debug, Deserialize)]
@@ -90,7 +93,7 @@ pub(super) struct ApiKey {
 impl Keys {
     /// The key, if it is one of ours and has not expired.
     pub(super) fn find(&self, key: &[u8]) -> Option<&ApiKey> {
-        let known = self.0.get(digest(&SHA256, key).as_ref())?;
+        let known = self.0.get(&fingerprint(key))?;
         let equal: bool = known.text.as_bytes().ct_eq(key).into();
         (equal && !known.is_expired()).then_some(known)
     }
@@ -114,8 +117,8 @@ impl CredentialStore for Keys {
         let mut errors = Vec::new();
         for (position, CredentialRecord { id, consumer, entry }) in records.into_iter().enumerate() {
             match api_key(&id, consumer, &entry) {
-                Ok((hash, key)) => {
-                    if keys.insert(hash, key).is_some() {
+                Ok(key) => {
+                    if keys.insert(fingerprint(key.text.as_bytes()), key).is_some() {
                         errors.push((position, ConfigError::new("key", "an earlier credential has the same key")));
                     }
                 }
@@ -126,17 +129,15 @@ impl CredentialStore for Keys {
     }
 }
 
-fn api_key(id: &Arc<str>, consumer: Arc<Consumer>, entry: &Entry) -> Result<([u8; 32], ApiKey), ConfigError> {
+fn api_key(id: &Arc<str>, consumer: Arc<Consumer>, entry: &Entry) -> Result<ApiKey, ConfigError> {
     /// September 2001. Whoever writes less means a lifetime, which counts from nothing in a file.
     const FIRST_PLAUSIBLE: u64 = 1_000_000_000;
     if entry.ttl.is_some_and(|ttl| ttl < FIRST_PLAUSIBLE) {
         return Err(ConfigError::new("ttl", "must be the time of expiry in seconds since 1970, not a lifetime"));
     }
     let identifier = HeaderValue::from_str(id).map_err(|_| ConfigError::new("id", "must be a UUID"))?;
-    let text = entry.key.expose();
-    let hash = digest(&SHA256, text.as_bytes()).as_ref().try_into();
-    let key = ApiKey {
-        text: text.into(),
+    Ok(ApiKey {
+        text: entry.key.expose().into(),
         expires: entry.ttl,
         identity: Identity {
             method: super::NAME,
@@ -144,6 +145,5 @@ fn api_key(id: &Arc<str>, consumer: Arc<Consumer>, entry: &Entry) -> Result<([u8
             identifier: Some(identifier),
             proof: Proof::Key { credential_id: Arc::clone(id) },
         },
-    };
-    Ok((hash.map_err(|_| ConfigError::new("key", "cannot be hashed"))?, key))
+    })
 }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::HeaderValue;
+use ring::digest::{SHA256, digest};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, Visitor},
@@ -70,6 +71,16 @@ pub(crate) fn challenge(scheme: &str, realm: Option<&str>) -> Result<HeaderValue
     };
     HeaderValue::from_bytes(text.as_bytes())
         .map_err(|_| ConfigError::new("realm", "control characters cannot stand in a header"))
+}
+
+/// The SHA-256 of a credential: credentials are looked up and compared by it, so that neither takes longer the more of a
+/// guess is right.
+pub(crate) fn fingerprint(credential: &[u8]) -> [u8; 32] {
+    let mut fingerprint = [0; 32];
+    for (to, from) in fingerprint.iter_mut().zip(digest(&SHA256, credential).as_ref()) {
+        *to = *from;
+    }
+    fingerprint
 }
 
 /// A string of a configuration that no message may show, not even the one about its type.
