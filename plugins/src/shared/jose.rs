@@ -21,6 +21,9 @@ pub(crate) trait Signer: Send + Sync {
     /// Whether a signature takes so long that it belongs on the signing threads.
     fn is_slow(&self) -> bool;
 
+    /// How many octets a signature has.
+    fn signature_len(&self) -> usize;
+
     /// Appends the raw signature of `input`.
     fn sign(&self, input: &[u8], signature: &mut Vec<u8>) -> Result<(), SigningFailed>;
 }
@@ -53,9 +56,13 @@ impl Signer for RsaSigner {
         true
     }
 
+    fn signature_len(&self) -> usize {
+        self.key.public().modulus_len()
+    }
+
     fn sign(&self, input: &[u8], signature: &mut Vec<u8>) -> Result<(), SigningFailed> {
         let start = signature.len();
-        signature.resize(start + self.key.public().modulus_len(), 0);
+        signature.resize(start + self.signature_len(), 0);
         let place = signature.get_mut(start..).ok_or(SigningFailed)?;
         self.key.sign(self.encoding, &SystemRandom::new(), input, place).map_err(|_| SigningFailed)
     }
@@ -88,6 +95,10 @@ impl Signer for HmacSigner {
         false
     }
 
+    fn signature_len(&self) -> usize {
+        self.key.algorithm().digest_algorithm().output_len()
+    }
+
     fn sign(&self, input: &[u8], signature: &mut Vec<u8>) -> Result<(), SigningFailed> {
         signature.extend_from_slice(hmac::sign(&self.key, input).as_ref());
         Ok(())
@@ -95,8 +106,13 @@ impl Signer for HmacSigner {
 }
 
 /// Appends a part of a token: base64url without padding.
-pub(crate) fn append_part(part: &[u8], token: &mut String) {
-    URL_SAFE_NO_PAD.encode_string(part, token);
+pub(crate) fn append_part(part: &[u8], token: &mut Vec<u8>) {
+    let start = token.len();
+    token.resize(start + encoded_len(part.len()), 0);
+    if let Some(place) = token.get_mut(start..) {
+        // The place is exactly as long as it has to be.
+        let _ = URL_SAFE_NO_PAD.encode_slice(part, place);
+    }
 }
 
 /// How many characters [`append_part`] appends for so many octets.
@@ -117,17 +133,27 @@ mod tests {
         let input = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
         let mut signature = Vec::new();
         HmacSigner::hs256(&secret).sign(input.as_bytes(), &mut signature).expect("signed");
-        let mut text = String::new();
+        let mut text = Vec::new();
         append_part(&signature, &mut text);
-        assert_eq!(text, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        assert_eq!(text, b"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
     }
 
     #[test]
-    fn the_length_of_a_part_is_known_beforehand() {
+    fn a_part_fills_the_length_that_is_known_beforehand() {
         for octets in 0..100 {
-            let mut text = String::new();
-            append_part(&vec![0; octets], &mut text);
-            assert_eq!(text.len(), encoded_len(octets));
+            let part = vec![0xA5; octets];
+            let mut text = b"earlier.".to_vec();
+            append_part(&part, &mut text);
+            assert_eq!(text, format!("earlier.{}", URL_SAFE_NO_PAD.encode(&part)).into_bytes());
+        }
+    }
+
+    #[test]
+    fn a_signature_has_the_length_that_was_announced() {
+        for signer in [HmacSigner::hs256(b"secret"), HmacSigner::hs512(b"secret")] {
+            let mut signature = Vec::new();
+            signer.sign(b"input", &mut signature).expect("signed");
+            assert_eq!(signature.len(), signer.signature_len());
         }
     }
 }

@@ -46,7 +46,7 @@ impl TokenParts {
     }
 
     /// Header and claims, encoded.
-    pub fn encode(&self, claims: Vec<u8>) -> String {
+    pub fn encode(&self, claims: Vec<u8>) -> Vec<u8> {
         self.mint.encode(claims).into_text()
     }
 
@@ -54,10 +54,10 @@ impl TokenParts {
     ///
     /// # Errors
     /// When the key cannot sign.
-    pub fn sign(&self, input: &str) -> Result<Vec<u8>, PluginError> {
+    pub fn sign(&self, input: &[u8]) -> Result<Vec<u8>, PluginError> {
         let mut signature = Vec::with_capacity(512);
         self.signer
-            .sign(input.as_bytes(), &mut signature)
+            .sign(input, &mut signature)
             .map_err(|error| PluginError::with_source("the token cannot be signed", error))?;
         Ok(signature)
     }

@@ -24,31 +24,31 @@ const OURS: [&str; 7] = ["iss", "iat", "exp", "jti", "aud", "act", "client_id"];
 /// A generous guess at the claims of ours, so that one allocation is enough.
 const USUAL_CLAIMS: usize = 512;
 
-/// The longest signature: that of an RSA key of 4096 bits.
-const LONGEST_SIGNATURE: usize = 512;
-
 /// Everything about the tokens of one configuration that does not change.
 pub(super) struct Mint {
     /// `Bearer ` or nothing, the encoded JOSE header, and its dot.
-    start: String,
+    start: Vec<u8>,
     /// How much of `start` does not belong to the token.
     prefix: usize,
     /// `"iss":"…"` as JSON text.
     issuer: String,
     expires_in: u32,
+    /// How many octets a signature has.
+    signature: usize,
 }
 
 impl Mint {
     pub(super) fn new(config: &Config) -> Result<Self, serde_json::Error> {
-        let mut start = String::new();
+        let mut start = Vec::new();
         if config.upstream_custom_jwt_header.is_authorization() {
-            start.push_str("Bearer ");
+            start.extend_from_slice(b"Bearer ");
         }
         let prefix = start.len();
         append_part(jose_header(config)?.as_bytes(), &mut start);
-        start.push('.');
+        start.push(b'.');
         let issuer = format!("\"iss\":{}", serde_json::to_string(&config.iss.0)?);
-        Ok(Self { start, prefix, issuer, expires_in: config.expires_in.0 })
+        let signature = config.private_jwk.signer.signature_len();
+        Ok(Self { start, prefix, issuer, expires_in: config.expires_in.0, signature })
     }
 
     /// Header and claims, ready to be signed.
@@ -96,9 +96,9 @@ impl Mint {
     }
 
     pub(super) fn encode(&self, claims: Vec<u8>) -> Draft {
-        let length = self.start.len() + encoded_len(claims.len()) + 1 + encoded_len(LONGEST_SIGNATURE);
-        let mut text = String::with_capacity(length);
-        text.push_str(&self.start);
+        let length = self.start.len() + encoded_len(claims.len()) + 1 + encoded_len(self.signature);
+        let mut text = Vec::with_capacity(length);
+        text.extend_from_slice(&self.start);
         append_part(&claims, &mut text);
         Draft { text, prefix: self.prefix, scratch: claims }
     }
@@ -106,9 +106,9 @@ impl Mint {
 
 /// A token without its signature.
 pub(super) struct Draft {
-    text: String,
+    text: Vec<u8>,
     prefix: usize,
-    /// A buffer that has served its purpose and is large enough for the signature.
+    /// A buffer that has served its purpose, for the signature.
     scratch: Vec<u8>,
 }
 
@@ -118,9 +118,9 @@ impl Draft {
         let Self { mut text, prefix, scratch: mut signature } = self;
         signature.clear();
         signer
-            .sign(text.as_bytes().get(prefix..).unwrap_or_default(), &mut signature)
+            .sign(text.get(prefix..).unwrap_or_default(), &mut signature)
             .map_err(|error| PluginError::with_source("the token cannot be signed", error))?;
-        text.push('.');
+        text.push(b'.');
         append_part(&signature, &mut text);
         let mut value = HeaderValue::from_maybe_shared(Bytes::from(text))
             .map_err(|error| PluginError::with_source("the token cannot stand in a header", error))?;
@@ -129,7 +129,7 @@ impl Draft {
     }
 
     /// What is to be signed, behind its prefix.
-    pub(super) fn into_text(self) -> String {
+    pub(super) fn into_text(self) -> Vec<u8> {
         self.text
     }
 }
