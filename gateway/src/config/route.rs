@@ -119,6 +119,11 @@ fn route_protocols(fields: &mut Fields<'_>) -> Vec<Protocol> {
         fields.wrong("protocols", "these protocols cannot stand in one route together");
     } else if protocols.iter().any(stream) {
         fields.wrong("protocols", "routes of streams (tcp, tls, udp, tls_passthrough) are not implemented yet");
+    } else if protocols.iter().any(|protocol| !HTTP.contains(protocol)) {
+        fields.wrong(
+            "protocols",
+            "routes of gRPC and WebSocket services are not implemented yet; `http` and `https` are",
+        );
     }
     protocols
 }
