@@ -43,7 +43,8 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 /// Whether a file holds nothing but tests or benches.
 fn is_test(path: &Path) -> bool {
-    let of_tests = |part: &std::ffi::OsStr| part == "tests" || part == "tests.rs" || part == "benches";
+    let of_tests =
+        |part: &std::ffi::OsStr| ["tests", "tests.rs", "testing.rs", "benches"].iter().any(|name| part == *name);
     path.strip_prefix(repository(".")).unwrap_or(path).components().any(|part| of_tests(part.as_os_str()))
 }
 
@@ -57,14 +58,24 @@ fn assert_none(rule: &str, broken: &[String]) {
     assert!(broken.is_empty(), "{rule}:\n{}", broken.join("\n"));
 }
 
-/// The lines of production code that `is_wrong`, as `FILE:LINE: text`.
+/// The lines of production code that `is_wrong`, as `FILE:LINE: text`, the file seen from the root of the repository.
 fn lines_that(is_wrong: impl Fn(&str) -> bool) -> Vec<String> {
+    let root = repository(".");
     let mut found = Vec::new();
     for (path, text) in sources().iter().filter(|(path, _)| !is_test(path)) {
         for (number, line) in production(text).lines().enumerate().filter(|(_, line)| is_wrong(line)) {
-            found.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            let file = path.strip_prefix(&root).unwrap_or(path).display();
+            found.push(format!("{file}:{}: {}", number + 1, line.trim()));
         }
     }
+    found
+}
+
+/// The same, but for comments and for what stands in `homes`.
+fn code_outside(homes: &[&str], is_wrong: impl Fn(&str) -> bool) -> Vec<String> {
+    let code = |line: &str| !line.trim_start().starts_with("//") && is_wrong(line);
+    let mut found = lines_that(code);
+    found.retain(|place| !homes.iter().any(|home| place.starts_with(home)));
     found
 }
 
@@ -111,8 +122,56 @@ fn no_state_is_shared_by_two_gateways_in_one_process() {
         is_static(line) && (line.contains("thread_local!") || inner.iter().any(|kind| line.contains(kind)))
     };
     // The harness numbers the folders of its tests, in one process by design.
-    let broken = lines_that(is_wrong).into_iter().filter(|place| !place.contains("/integration/src/"));
+    let broken = lines_that(is_wrong).into_iter().filter(|place| !place.starts_with("integration/src/"));
     assert_none("no `static` that changes", &broken.collect::<Vec<_>>());
+}
+
+#[test]
+fn pingora_is_known_only_where_connections_are_served() {
+    const HOMES: [&str; 7] = [
+        "gateway/src/proxy/",
+        "gateway/src/runtime/upstream.rs",
+        "gateway/src/admin/",
+        "gateway/src/cli/echo.rs",
+        "gateway/src/cli/run.rs",
+        "gateway/src/server.rs",
+        "integration/",
+    ];
+    let crates = ["pingora::", "pingora_core::", "pingora_proxy::", "pingora_http::", "pingora_error::"];
+    let mut broken = code_outside(&HOMES, |line| crates.iter().any(|name| line.contains(name)));
+    broken.retain(|place| {
+        let of_contract = place.starts_with("plugins/api/src/");
+        !(of_contract && (place.contains("pingora_http::") || place.contains("pingora_error::")))
+    });
+    assert_none("Pingora in its places; of it the contract has headers and their errors", &broken);
+}
+
+#[test]
+fn yaml_is_read_only_where_texts_become_models() {
+    const HOMES: [&str; 4] =
+        ["gateway/src/config/", "gateway/src/settings/", "plugins/api/src/config.rs", "integration/"];
+    assert_none("serde_yaml in its places", &code_outside(&HOMES, |line| line.contains("serde_yaml::")));
+}
+
+#[test]
+fn the_engine_names_no_built_in_plugin() {
+    const HOMES: [&str; 4] = ["gateway/src/main.rs", "plugins/", "integration/", "examples/"];
+    let folders: Vec<String> =
+        plugins().iter().map(|plugin| plugin.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    let is_wrong = |line: &str| {
+        let named = |name: &str| line.contains(&format!("\"{name}\"")) || line.contains(&format!("{name}::"));
+        line.contains("signet_plugins")
+            || folders.iter().any(|folder| named(folder) || named(&folder.replace('_', "-")))
+    };
+    assert_none("plugins are looked up in the registry", &code_outside(&HOMES, is_wrong));
+}
+
+#[test]
+fn only_one_place_answers_a_client() {
+    const HOMES: [&str; 2] = ["gateway/src/proxy/respond.rs", "integration/"];
+    let answers = ["write_response_header(", "write_response_body(", "respond_error"];
+    let broken = code_outside(&HOMES, |line| answers.iter().any(|answer| line.contains(answer)));
+    assert_none("answers go through proxy/respond.rs, where plugins see them", &broken);
 }
 
 #[test]
