@@ -66,9 +66,16 @@ fn target(head: &RequestHeader, path: &str) -> Result<Uri> {
     Ok(Uri::from(path_and_query.or_err(ErrorType::InternalError, "the path for the upstream")?))
 }
 
-/// The names under which a client says who it is.
+/// The names under which a client says what only the gateway may say. To many backends `_` is `-` (CGI, WSGI, Rack).
 fn identity_claims(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
-    let claims = |name: &&HeaderName| name.as_str().starts_with("x-") && IDENTITY_HEADERS.contains(&name.as_str());
+    let claims = |name: &&HeaderName| match name.as_str() {
+        name if !name.starts_with('x') => false,
+        name if !name.contains('_') => IDENTITY_HEADERS.contains(&name),
+        name => {
+            let name = name.replace('_', "-");
+            IDENTITY_HEADERS.contains(&name.as_str()) || name.starts_with("x-forwarded-") || name == "x-real-ip"
+        }
+    };
     headers.keys().filter(claims).cloned().collect()
 }
 
@@ -180,6 +187,17 @@ mod tests {
         let mut expected = IDENTITY_HEADERS;
         expected.sort_unstable();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn names_that_backends_take_for_ours_are_found() {
+        let mut headers = HeaderMap::new();
+        for name in ["x_consumer_id", "x-consumer_username", "x_forwarded-for", "x_real_ip", "x_other", "a_b"] {
+            headers.append(name, HeaderValue::from_static("forged"));
+        }
+        let found = identity_claims(&headers);
+        let found: Vec<&str> = found.iter().map(HeaderName::as_str).collect();
+        assert_eq!(found, ["x_consumer_id", "x-consumer_username", "x_forwarded-for", "x_real_ip"]);
     }
 
     #[test]
