@@ -8,6 +8,7 @@
     reason = "tests report by panicking, and say what they have done"
 )]
 
+mod attacks;
 mod bad_input;
 mod basic_auth;
 mod check;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use pingora_http::{RequestHeader, authority::raw_target_authority};
 use pingora_proxy::Session;
 use signet_plugin_api::{Request, Response, Scheme};
 use tracing::warn;
@@ -13,8 +14,8 @@ use super::{
     client::{self, Caller},
     exchange::log_broken,
     forward, hop,
-};
     respond::UNEXPECTED,
+};
 use crate::runtime::{
     chain::Outcome,
     router::{Query, upstream_path},
@@ -25,7 +26,12 @@ const KEEPALIVE: u64 = 75;
 
 /// Pingora keeps an idle connection forever by default. A connection that it decided to close stays so. Requests that come
 /// before the answer to an earlier one wait their turn (RFC 9112, 9.3.2).
-pub(super) fn open_connection(session: &mut Session) {
+pub(super) fn open_connection(session: &mut Session, limits: Limits) {
+    session.set_read_timeout(limits.body_pause);
+    if session.req_header().version < Version::HTTP_11 {
+        // HTTP/1.0 does not know interim answers (RFC 9110, 15.2).
+        session.set_ignore_info_resp(true);
+    }
     session.set_pipelining_enabled(true);
     if session.get_keepalive() == Some(0) {
         session.set_keepalive(Some(KEEPALIVE));
@@ -35,6 +41,10 @@ pub(super) fn open_connection(session: &mut Session) {
 /// Decides what happens to a request; `None` sends it upstream, rewritten for it.
 pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exchange) -> Option<Response> {
     if let Some(refusal) = refuse(session, gateway.policy.limits) {
+        if matches!(refusal.status, StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED) {
+            // Where a request ends that makes no sense, and the next one begins, is anybody's guess.
+            session.set_keepalive(None);
+        }
         return Some(refusal);
     }
     hop::strip_request(session.req_header_mut());
@@ -42,8 +52,13 @@ pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exc
     if let Err(answer) = route(session, ex, &caller) {
         return Some(answer);
     }
-    if let Some(answer) = run_chain(session, ex, &caller).await {
-        return Some(answer);
+    let answer = run_chain(session, ex, &caller).await;
+    if let Some((status, message)) = ex.body.broken() {
+        session.set_keepalive(None);
+        return Some(Response::error(status, message));
+    }
+    if answer.is_some() {
+        return answer;
     }
     let Some(upstream) = ex.upstream().map(Arc::clone) else {
         return Some(Response::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"));
@@ -70,9 +85,11 @@ fn refuse(session: &Session, limits: Limits) -> Option<Response> {
     }
     let no_host = head.version == Version::HTTP_11 && client::host(session).is_none_or(str::is_empty);
     let two_credentials = head.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some();
-    let no_path = !head.uri.path().starts_with('/');
-    if no_host || two_credentials || no_path {
+    if no_host || two_credentials || !is_plain(head) {
         return refusal(StatusCode::BAD_REQUEST, "Bad request");
+    }
+    if let Some(refusal) = refuse_framing(&head.headers) {
+        return Some(refusal);
     }
     if head.method == Method::TRACE {
         return refusal(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
@@ -80,6 +97,34 @@ fn refuse(session: &Session, limits: Limits) -> Option<Response> {
     let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.zip(limits.body).is_some_and(|(length, limit)| length > limit) {
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large");
+    }
+    None
+}
+
+/// A path or a whole URI as target, and a host of which every reader makes the same.
+fn is_plain(head: &RequestHeader) -> bool {
+    let has_path =
+        head.raw_path().first() == Some(&b'/') || raw_target_authority(head.raw_path()).authority().is_some();
+    let host = head.headers.get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
+    has_path && head.uri.path().starts_with('/') && host.iter().copied().all(is_of_host)
+}
+
+/// Names, addresses and ports; others would split lists, paths and lines in which a host is repeated.
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"/\\?#@,\"<>^`{|}".contains(&byte)
+}
+
+/// A body must have one length, and no coding that would be lost on the way (RFC 9112, 6.1).
+fn refuse_framing(headers: &HeaderMap) -> Option<Response> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let is_number = |length: &HeaderValue| length.as_bytes().iter().all(u8::is_ascii_digit);
+    if lengths.next().is_some_and(|length| !is_number(length)) || lengths.next().is_some() {
+        return Some(Response::error(StatusCode::BAD_REQUEST, "Bad request"));
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    if codings.next().is_some_and(|coding| !is_chunked(coding)) || codings.next().is_some() {
+        return Some(Response::error(StatusCode::NOT_IMPLEMENTED, "Not implemented"));
     }
     None
 }

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderValue,
+    HeaderValue, StatusCode, Version,
     header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING},
 };
+use pingora::ErrorType;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use signet_plugin_api::{BodyError, BodySource, RequestSource};
@@ -23,6 +24,7 @@ pub(crate) struct RequestBody {
     replaced: Option<Bytes>,
     prefix_sent: bool,
     forwarded: u64,
+    broken: Option<(StatusCode, &'static str)>,
 }
 
 impl RequestBody {
@@ -71,6 +73,12 @@ impl RequestBody {
         if limit.is_some_and(|limit| self.forwarded > limit) { Err(()) } else { Ok(()) }
     }
 
+    /// What to answer when it could not be read to its end. Nothing that follows it on the connection can be trusted, and
+    /// nothing of it may be forwarded, whatever the plugin made of it.
+    pub(super) fn broken(&self) -> Option<(StatusCode, &'static str)> {
+        self.broken
+    }
+
     /// Whether bytes were read that Pingora will not replay.
     pub(crate) fn has_prefix(&self) -> bool {
         self.read.is_some() && !self.whole
@@ -117,25 +125,37 @@ impl Incoming<'_> {
         if announced_length(self.session).is_some_and(|length| length > MAX_BUFFERED as u64) {
             return Err(BodyError::TooLarge);
         }
-        let broken = |error: Box<pingora::Error>| BodyError::Broken(error.to_string());
+        let read = self.collect().await.map_err(|error| {
+            self.body.broken = Some(match error.etype() {
+                ErrorType::ReadTimedout => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
+                _ => (StatusCode::BAD_REQUEST, "Bad request"),
+            });
+            BodyError::Broken(error.to_string())
+        })?;
+        self.body.whole = read.len() <= MAX_BUFFERED;
+        self.body.read = Some(read);
+        if !self.body.whole && self.session.as_mut().is_body_done() {
+            // Pingora would neither replay such a body nor call the filter that could send ours.
+            self.body.broken = Some((StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"));
+            return Err(BodyError::Broken("it has no Content-Length and is longer than 64 KiB".into()));
+        }
+        Ok(())
+    }
+
+    /// Reads to the end, or to where no plugin may see more.
+    async fn collect(&mut self) -> pingora::Result<Bytes> {
         self.session.as_mut().enable_retry_buffering();
         if expects_continue(self.session) {
-            self.session.write_continue_response().await.map_err(broken)?;
+            self.session.write_continue_response().await?;
         }
         let mut read = BytesMut::new();
         while read.len() <= MAX_BUFFERED {
-            match self.session.as_mut().read_request_body().await.map_err(broken)? {
+            match self.session.as_mut().read_request_body().await? {
                 Some(part) => read.extend_from_slice(&part),
                 None => break,
             }
         }
-        self.body.whole = read.len() <= MAX_BUFFERED;
-        self.body.read = Some(read.freeze());
-        if !self.body.whole && self.session.as_mut().is_body_done() {
-            // Pingora would neither replay such a body nor call the filter that could send ours.
-            return Err(BodyError::Broken("it has no Content-Length and is longer than 64 KiB".into()));
-        }
-        Ok(())
+        Ok(read.freeze())
     }
 }
 
@@ -143,8 +163,11 @@ fn announced_length(session: &Session) -> Option<u64> {
     session.req_header().headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// HTTP/1.0 does not know the interim answer (RFC 9110, 10.1.1).
 fn expects_continue(session: &Session) -> bool {
-    session.req_header().headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    let head = session.req_header();
+    head.version > Version::HTTP_10
+        && head.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 #[cfg(test)]

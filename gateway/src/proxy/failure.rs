@@ -29,6 +29,11 @@ pub(super) fn body_too_large(ex: &mut Exchange) -> Box<Error> {
     give_up(ex, StatusCode::PAYLOAD_TOO_LARGE, "Payload too large")
 }
 
+/// The upstream changed the protocol of a connection whose client goes on to speak HTTP.
+pub(super) fn unasked_upgrade(ex: &mut Exchange) -> Box<Error> {
+    give_up(ex, StatusCode::BAD_GATEWAY, BAD_GATEWAY)
+}
+
 /// A plugin failed between the client and the upstream.
 pub(super) fn broken(broken: &Failure) -> Box<Error> {
     log_broken(broken);

@@ -1,6 +1,6 @@
 //! Headers that are for one hop only, because `Connection` names them (RFC 9110, 7.6.1).
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 /// What frames the message or names its target is not for a sender to remove; the rest is Pingora's to handle.
@@ -44,6 +44,11 @@ pub(crate) fn needs_policy(head: &RequestHeader) -> bool {
 
 /// Removes them from a response, with those that are for one hop by definition and that Pingora passes on.
 pub(super) fn strip_response(head: &mut ResponseHeader) {
+    if head.status == StatusCode::NO_CONTENT {
+        // It has no body, and a client that believes these waits for one (RFC 9112, 6.3).
+        head.remove_header(&header::TRANSFER_ENCODING);
+        head.remove_header(&header::CONTENT_LENGTH);
+    }
     let is_hop = |name: &HeaderName| *name == header::CONNECTION || ALWAYS_HOP.contains(&name.as_str());
     if !head.headers.keys().any(is_hop) {
         return;

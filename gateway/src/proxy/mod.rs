@@ -18,7 +18,8 @@ use std::sync::{Arc, atomic::AtomicUsize};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora::{ErrorType, modules::http::HttpModules, prelude::*};
+use http::StatusCode;
+use pingora::{ErrorSource, ErrorType, modules::http::HttpModules, prelude::*};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
@@ -51,7 +52,7 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, _ex: &mut Exchange) -> Result<()> {
-        admit::open_connection(session);
+        admit::open_connection(session, self.policy.limits);
         Ok(())
     }
 
@@ -101,14 +102,20 @@ impl ProxyHttp for Gateway {
             .map_err(|()| failure::body_too_large(ex))
     }
 
-    async fn response_filter(
-        &self,
-        _session: &mut Session,
-        head: &mut ResponseHeader,
-        ex: &mut Exchange,
-    ) -> Result<()> {
-        ex.upstream_answered();
+    async fn response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ex: &mut Exchange) -> Result<()> {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            if !session.is_upgrade_req() {
+                return Err(failure::unasked_upgrade(ex));
+            }
+            // From here on it is the upstream's read timeout that ends a silent connection.
+            session.set_read_timeout(None);
+        }
         hop::strip_response(head);
+        if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+            // Hints on the way: plugins see the answer itself.
+            return Ok(());
+        }
+        ex.upstream_answered();
         let (entry, cx, progress) = ex.chain_parts();
         if let Some(entry) = entry {
             entry.chain.on_response(head, cx, progress).await.map_err(|broken| failure::broken(&broken))?;
@@ -155,8 +162,9 @@ impl ProxyHttp for Gateway {
         failure::answer(self, session, e, ex).await
     }
 
-    fn suppress_error_log(&self, _session: &Session, ex: &Exchange, _error: &Error) -> bool {
-        ex.is_expected_failure()
+    /// Neither what was answered as the configuration says, nor what a client did: whoever leaves early cannot fill the log.
+    fn suppress_error_log(&self, _session: &Session, ex: &Exchange, error: &Error) -> bool {
+        ex.is_expected_failure() || *error.esource() == ErrorSource::Downstream
     }
 
     fn request_summary(&self, _session: &Session, ex: &Exchange) -> String {

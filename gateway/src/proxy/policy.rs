@@ -1,5 +1,7 @@
 //! What the settings say about every request, in the form in which requests read it.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Version};
 
 use super::Trust;
@@ -31,7 +33,7 @@ pub(crate) struct HeaderPolicy {
     pub product: HeaderValue,
 }
 
-/// Bounds on a request, in bytes.
+/// Bounds on a request, in bytes and time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Request line and headers; past it 400, as in Kong.
@@ -40,6 +42,8 @@ pub(crate) struct Limits {
     pub uri: usize,
     /// The body; `None` is unlimited; past it 413.
     pub body: Option<u64>,
+    /// How long a client may pause within the body; past it 408.
+    pub body_pause: Option<Duration>,
 }
 
 /// What we add to `Via`: the version of the message that was received, and the product.
@@ -76,6 +80,7 @@ impl Policy {
                 header: settings.client_max_header_size,
                 uri: settings.client_max_uri_size,
                 body: settings.client_max_body_size,
+                body_pause: settings.client_body_timeout,
             },
             preserve_header_case: settings.preserve_header_case,
             error_default_type: settings.error_default_type,
