@@ -22,7 +22,7 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
 }
 
 pub(super) fn number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| "expected a whole number".to_owned())
+    text.parse().map_err(|_| "expected a whole number, 0 or more".to_owned())
 }
 
 pub(super) fn count(text: &str) -> Result<usize, String> {
@@ -99,7 +99,7 @@ pub(super) fn real_ip_header(text: &str) -> Result<HeaderName, String> {
 pub(super) fn name_server(text: &str) -> Result<SocketAddr, String> {
     let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
     let on_53 = || bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53));
-    text.parse().ok().or_else(on_53).ok_or_else(|| "expected an address with or without a port".to_owned())
+    text.parse().ok().or_else(on_53).ok_or_else(|| "expected an IP address, with or without a port".to_owned())
 }
 
 #[cfg(test)]
