@@ -1,6 +1,6 @@
 //! From the head of a request to its route, through the plugins: either an answer, or on to the upstream.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use pingora_http::{RequestHeader, authority::raw_target_authority};
@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::{
     Exchange, Gateway, Limits,
-    body::Incoming,
+    body::{Incoming, announced_length},
     client::{self, Caller},
     exchange::log_broken,
     forward, hop,
@@ -23,11 +23,14 @@ use crate::runtime::{
 
 /// Seconds that an idle client connection is kept (nginx: `keepalive_timeout`).
 const KEEPALIVE: u64 = 75;
+/// How long a client may take for one part of an answer (nginx: `send_timeout`).
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Pingora keeps an idle connection forever by default. A connection that it decided to close stays so. Requests that come
 /// before the answer to an earlier one wait their turn (RFC 9112, 9.3.2).
 pub(super) fn open_connection(session: &mut Session, limits: Limits) {
     session.set_read_timeout(limits.body_pause);
+    session.set_write_timeout(Some(SEND_TIMEOUT));
     if session.req_header().version < Version::HTTP_11 {
         // HTTP/1.0 does not know interim answers (RFC 9110, 15.2).
         session.set_ignore_info_resp(true);
@@ -94,8 +97,7 @@ fn refuse(session: &Session, limits: Limits) -> Option<Response> {
     if head.method == Method::TRACE {
         return refusal(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
     }
-    let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.zip(limits.body).is_some_and(|(length, limit)| length > limit) {
+    if limits.body.is_some_and(|limit| announced_length(head).is_some_and(|length| length > limit)) {
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large");
     }
     None
@@ -111,7 +113,11 @@ fn is_plain(head: &RequestHeader) -> bool {
 
 /// Names, addresses and ports; others would split lists, paths and lines in which a host is repeated.
 fn is_of_host(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !b"/\\?#@,\"<>^`{|}".contains(&byte)
+    let splits = matches!(
+        byte,
+        b'/' | b'\\' | b'?' | b'#' | b'@' | b',' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}'
+    );
+    byte.is_ascii_graphic() && !splits
 }
 
 /// A body must have one length, and no coding that would be lost on the way (RFC 9112, 6.1).

@@ -93,6 +93,11 @@ pub(super) struct Incoming<'a> {
     pub body: &'a mut RequestBody,
 }
 
+/// The length of the body, if the client said it beforehand.
+pub(super) fn announced_length(head: &RequestHeader) -> Option<u64> {
+    head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 impl RequestSource for Incoming<'_> {
     fn head(&self) -> &RequestHeader {
         self.session.req_header()
@@ -122,7 +127,7 @@ impl BodySource for Incoming<'_> {
 
 impl Incoming<'_> {
     async fn read_ahead(&mut self) -> Result<(), BodyError> {
-        if announced_length(self.session).is_some_and(|length| length > MAX_BUFFERED as u64) {
+        if announced_length(self.session.req_header()).is_some_and(|length| length > MAX_BUFFERED as u64) {
             return Err(BodyError::TooLarge);
         }
         let read = self.collect().await.map_err(|error| {
@@ -157,10 +162,6 @@ impl Incoming<'_> {
         }
         Ok(read.freeze())
     }
-}
-
-fn announced_length(session: &Session) -> Option<u64> {
-    session.req_header().headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// HTTP/1.0 does not know the interim answer (RFC 9110, 10.1.1).

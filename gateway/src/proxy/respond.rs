@@ -9,6 +9,7 @@ use signet_plugin_api::{Body, Response};
 
 use super::{
     Exchange, Gateway, Policy,
+    body::announced_length,
     error_body::render,
     exchange::log_broken,
     policy::joined_via,
@@ -159,10 +160,8 @@ async fn settle_request_body(session: &mut Session) {
     if session.as_mut().is_body_done() {
         return;
     }
-    let headers = &session.req_header().headers;
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let waits_for_us = headers.contains_key(header::EXPECT);
-    if length.is_some_and(|length| length <= WORTH_DRAINING) && !waits_for_us {
+    let waits_for_us = session.req_header().headers.contains_key(header::EXPECT);
+    if announced_length(session.req_header()).is_some_and(|length| length <= WORTH_DRAINING) && !waits_for_us {
         session.as_mut().set_total_drain_timeout(Some(std::time::Duration::from_secs(2)));
         if session.as_mut().drain_request_body().await.is_ok() {
             return;
