@@ -86,7 +86,7 @@ fn settings(file: Option<&Path>) -> Result<Settings, ExitCode> {
             Ok(settings)
         }
         Err(mistakes) => {
-            mistakes.iter().for_each(|mistake| say(mistake));
+            mistakes.iter().for_each(say);
             Err(fail(2, format_args!("the settings cannot be used")))
         }
     }
