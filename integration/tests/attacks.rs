@@ -131,6 +131,24 @@ fn a_client_that_stops_within_its_body_is_not_waited_for() {
 }
 
 #[test]
+fn a_head_that_comes_byte_by_byte_is_cut_off_and_one_in_pieces_is_not() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::with(&config(&upstream)).setting("client_header_timeout", "1").start();
+    let mut client = gateway.client();
+    client.write(b"GET /open HTTP/1.1\r\nHost");
+    client.write(b": a\r\n");
+    client.write(b"\r\n");
+    assert_eq!(client.read("GET").status, 200);
+    let (begin, mut client) = (Instant::now(), gateway.client());
+    client.write(b"GET /open HTTP/1.1\r\nHost: a\r\nX: ");
+    while client.try_write(b"x").is_ok() {
+        assert!(begin.elapsed() < DEADLINE, "still reading");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
 fn an_upstream_cannot_change_the_protocol_unasked() {
     let upstream =
         answering("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nraw");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use pingora::{apps::HttpServerOptions, services::listening::Service};
-use pingora_proxy::ProxyServiceBuilder;
+use pingora_proxy::http_proxy;
 use signet_plugin_api::{Registry, WorkPool};
 
 use super::{fail, logging, report, say};
@@ -19,7 +19,7 @@ use crate::{
     config::{LoadErrors, Model},
     metrics::Metrics,
     prepare::{Prepared, prepare},
-    proxy::{Gateway, Policy},
+    proxy::{Deadline, Gateway, Policy},
     runtime::{
         Current, SigningPool,
         resolver::{Resolver, Sources},
@@ -172,7 +172,9 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
     let mut options = HttpServerOptions::default();
     options.keepalive_request_limit = Some(REQUESTS_PER_CONNECTION);
     let mut server = Server::default();
-    server.add(ProxyServiceBuilder::new(&conf, gateway).name("proxy").server_options(options).build(), proxy);
+    let mut app = http_proxy(&conf, gateway);
+    app.server_options = Some(options);
+    server.add(Service::new("proxy".into(), Deadline::new(app, settings.client_header_timeout)), proxy);
     server.add(Service::new("status".into(), report), status);
     server
         .run(settings.threads, settings.drain_timeout, &in_flight, || say(&banner))

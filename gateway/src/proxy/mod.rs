@@ -3,6 +3,7 @@
 mod admit;
 mod body;
 mod client;
+mod deadline;
 mod error_body;
 mod exchange;
 mod failure;
@@ -24,6 +25,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 pub(crate) use client::Trust;
+pub(crate) use deadline::Deadline;
 pub(crate) use exchange::Exchange;
 pub(crate) use policy::{Limits, Policy};
 
@@ -46,6 +48,15 @@ impl ProxyHttp for Gateway {
 
     fn new_ctx(&self) -> Exchange {
         Exchange::begin(Arc::clone(&self.in_flight))
+    }
+
+    fn on_connection_reuse(
+        &self,
+        _session: &mut Session,
+        _ex: &mut Exchange,
+        passenger: Box<dyn std::any::Any + Send + Sync>,
+    ) {
+        deadline::head_is_here(&*passenger);
     }
 
     /// Pingora's default module compresses responses; the gateway passes them on as they are.

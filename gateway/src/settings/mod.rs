@@ -60,6 +60,8 @@ pub struct Settings {
     pub error_default_type: &'static str,
     /// The longest request body, in bytes.
     pub client_max_body_size: Option<u64>,
+    /// How long a client may take for the head of a request once it has begun; for ever when None.
+    pub client_header_timeout: Option<Duration>,
     /// How long a client may pause within a request body; for ever when None.
     pub client_body_timeout: Option<Duration>,
     /// The longest request line and headers, in bytes.
@@ -136,15 +138,12 @@ fn decode(source: &mut Source) -> Settings {
         preserve_header_case: source.value("preserve_header_case", values::flag).unwrap_or(false),
         error_default_type: source.value("error_default_type", values::error_type).unwrap_or("text/plain"),
         client_max_body_size: source.value("client_max_body_size", values::size).filter(|size| *size > 0),
-        client_body_timeout: source
-            .value("client_body_timeout", values::seconds)
-            .map_or(Some(Duration::from_secs(60)), |timeout| Some(timeout).filter(|timeout| !timeout.is_zero())),
+        client_header_timeout: source.patience("client_header_timeout"),
+        client_body_timeout: source.patience("client_body_timeout"),
         client_max_header_size: source.value("client_max_header_size", values::limit).unwrap_or(32 * 1024),
         client_max_uri_size: source.value("client_max_uri_size", values::limit).unwrap_or(16 * 1024),
         upstream_keepalive_pool_size: source.value("upstream_keepalive_pool_size", values::count).unwrap_or(512),
-        upstream_keepalive_idle_timeout: source
-            .value("upstream_keepalive_idle_timeout", values::seconds)
-            .map_or(Some(Duration::from_secs(60)), |timeout| Some(timeout).filter(|timeout| !timeout.is_zero())),
+        upstream_keepalive_idle_timeout: source.patience("upstream_keepalive_idle_timeout"),
         proxy_error_log: source.value("proxy_error_log", logs::error_target).unwrap_or(LogTarget::Stderr),
         log_level: source.value("log_level", logs::level).unwrap_or_default(),
         log_format: source.value("log_format", logs::format).unwrap_or_default(),

@@ -4,11 +4,12 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde_yaml::Value;
 
-use super::{Listener, listener};
+use super::{Listener, listener, values};
 use crate::config::{self, At, Mistake, Places, unknown};
 
 const PREFIX: &str = "SIGNET_";
@@ -101,6 +102,12 @@ impl Source {
             return None;
         }
         parse(text).map_err(|reason| self.problem(key, given.from_env, reason)).ok()
+    }
+
+    /// How long something may last: a minute by default, for ever when it is 0.
+    pub(super) fn patience(&mut self, key: &'static str) -> Option<Duration> {
+        let given = self.value(key, values::seconds).unwrap_or(Duration::from_secs(60));
+        Some(given).filter(|given| !given.is_zero())
     }
 
     /// A setting of several values, each parsed by itself.

@@ -32,6 +32,7 @@ fn defaults_need_no_file() {
     assert_eq!(settings.upstream_keepalive_idle_timeout, Some(Duration::from_secs(60)));
     assert_eq!((settings.client_max_header_size, settings.client_max_uri_size), (32 * 1024, 16 * 1024));
     assert_eq!((settings.client_max_body_size, settings.real_ip_header.as_str()), (None, "x-real-ip"));
+    assert_eq!(settings.client_header_timeout, Some(Duration::from_secs(60)));
     assert_eq!(settings.client_body_timeout, Some(Duration::from_secs(60)));
     assert!(!settings.preserve_header_case && !settings.real_ip_recursive);
     assert_eq!(settings, Settings::default());
