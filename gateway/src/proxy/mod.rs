@@ -44,16 +44,17 @@ pub(crate) struct Gateway {
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = Exchange;
+    /// In a box: Pingora moves the context from future to future.
+    type CTX = Box<Exchange>;
 
-    fn new_ctx(&self) -> Exchange {
-        Exchange::begin(Arc::clone(&self.in_flight))
+    fn new_ctx(&self) -> Self::CTX {
+        Box::new(Exchange::begin(Arc::clone(&self.in_flight)))
     }
 
     fn on_connection_reuse(
         &self,
         _session: &mut Session,
-        _ex: &mut Exchange,
+        _ex: &mut Self::CTX,
         passenger: Box<dyn std::any::Any + Send + Sync>,
     ) {
         deadline::head_is_here(&*passenger);
@@ -62,12 +63,12 @@ impl ProxyHttp for Gateway {
     /// Pingora's default module compresses responses; the gateway passes them on as they are.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn early_request_filter(&self, session: &mut Session, _ex: &mut Exchange) -> Result<()> {
+    async fn early_request_filter(&self, session: &mut Session, _ex: &mut Self::CTX) -> Result<()> {
         admit::open_connection(session, self.policy.limits);
         Ok(())
     }
 
-    async fn request_filter(&self, session: &mut Session, ex: &mut Exchange) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, ex: &mut Self::CTX) -> Result<bool> {
         ex.pin(self.current.pin());
         match admit::admit(self, session, ex).await {
             Some(response) => respond::answer(self, session, ex, response).await.map(|()| true),
@@ -75,7 +76,7 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(&self, session: &mut Session, ex: &mut Exchange) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, ex: &mut Self::CTX) -> Result<Box<HttpPeer>> {
         let policy = hop::needs_policy(session.req_header());
         let Some(upstream) = ex.upstream() else { return Error::err(ErrorType::InternalError) };
         let peer = upstream.peer(policy).await.map_err(|_| failure::no_address(ex))?;
@@ -87,7 +88,7 @@ impl ProxyHttp for Gateway {
         &self,
         _session: &mut Session,
         head: &mut RequestHeader,
-        ex: &mut Exchange,
+        ex: &mut Self::CTX,
     ) -> Result<()> {
         ex.body.reframe(head)?;
         ex.sent();
@@ -105,7 +106,7 @@ impl ProxyHttp for Gateway {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        ex: &mut Exchange,
+        ex: &mut Self::CTX,
     ) -> Result<()> {
         ex.body.forward(body, end);
         ex.body
@@ -113,7 +114,7 @@ impl ProxyHttp for Gateway {
             .map_err(|()| failure::body_too_large(ex))
     }
 
-    async fn response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ex: &mut Exchange) -> Result<()> {
+    async fn response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ex: &mut Self::CTX) -> Result<()> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             if !session.is_upgrade_req() {
                 return Err(failure::unasked_upgrade(ex));
@@ -139,7 +140,7 @@ impl ProxyHttp for Gateway {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        ex: &mut Exchange,
+        ex: &mut Self::CTX,
     ) -> Result<Option<std::time::Duration>> {
         let (entry, cx, progress) = ex.chain_parts();
         if let Some(entry) = entry {
@@ -152,7 +153,7 @@ impl ProxyHttp for Gateway {
         &self,
         _session: &mut Session,
         _peer: &HttpPeer,
-        ex: &mut Exchange,
+        ex: &mut Self::CTX,
         e: Box<Error>,
     ) -> Box<Error> {
         failure::retry_connect(ex, e)
@@ -163,26 +164,26 @@ impl ProxyHttp for Gateway {
         peer: &HttpPeer,
         session: &mut Session,
         e: Box<Error>,
-        ex: &mut Exchange,
+        ex: &mut Self::CTX,
         reused: bool,
     ) -> Box<Error> {
         failure::retry_exchange(peer, session, e, ex, reused)
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ex: &mut Exchange) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ex: &mut Self::CTX) -> FailToProxy {
         failure::answer(self, session, e, ex).await
     }
 
     /// Neither what was answered as the configuration says, nor what a client did: whoever leaves early cannot fill the log.
-    fn suppress_error_log(&self, _session: &Session, ex: &Exchange, error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, ex: &Self::CTX, error: &Error) -> bool {
         ex.is_expected_failure() || *error.esource() == ErrorSource::Downstream
     }
 
-    fn request_summary(&self, _session: &Session, ex: &Exchange) -> String {
+    fn request_summary(&self, _session: &Session, ex: &Self::CTX) -> String {
         ex.summary()
     }
 
-    async fn logging(&self, session: &mut Session, _e: Option<&Error>, ex: &mut Exchange) {
+    async fn logging(&self, session: &mut Session, _e: Option<&Error>, ex: &mut Self::CTX) {
         let code = session.response_written().map_or(0, |head| head.status.as_u16());
         ex.finish(code).await;
     }
