@@ -114,7 +114,12 @@ impl ProxyHttp for Gateway {
             .map_err(|()| failure::body_too_large(ex))
     }
 
-    async fn response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ex: &mut Self::CTX) -> Result<()> {
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        head: &mut ResponseHeader,
+        ex: &mut Self::CTX,
+    ) -> Result<()> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             if !session.is_upgrade_req() {
                 return Err(failure::unasked_upgrade(ex));
