@@ -7,7 +7,7 @@ use std::{hint::black_box, sync::Arc};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use signet::runtime::router::{Query, Router};
 use signet_plugin_api::{
-    PathHandling, Protocol, Route, Scheme,
+    Route, Scheme,
     http::{HeaderMap, Method},
 };
 
@@ -107,26 +107,7 @@ fn spread(at: usize, size: usize) -> usize {
 }
 
 fn paths(path: String) -> Route {
-    Route {
-        id: "".into(),
-        name: None,
-        protocols: vec![Protocol::Http, Protocol::Https],
-        methods: None,
-        hosts: None,
-        paths: Some(vec![path]),
-        headers: None,
-        snis: None,
-        https_redirect_status_code: 426,
-        regex_priority: 0,
-        strip_path: true,
-        path_handling: PathHandling::V0,
-        preserve_host: false,
-        request_buffering: true,
-        response_buffering: true,
-        tags: Vec::new(),
-        created_at: None,
-        updated_at: None,
-    }
+    Route { paths: Some(vec![path]), ..Route::new("") }
 }
 
 criterion_group!(benches, find, compile);

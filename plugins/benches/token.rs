@@ -10,8 +10,8 @@ use std::{hint::black_box, net::Ipv4Addr, sync::Arc};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use serde_json::json;
 use signet_plugin_api::{
-    BufferedBody, Claims, Client, Consumer, Consumers, Context, CredentialStores, Handler, Identity, Proof, Protocol,
-    RawConfig, Request, RequestHeader, RequestId, Scheme, Scope, Service, WorkPool,
+    BufferedBody, Claims, Client, Consumer, Consumers, Context, CredentialStores, Handler, Identity, Proof, RawConfig,
+    Request, RequestHeader, RequestId, Scheme, Scope, Service, WorkPool,
 };
 use signet_plugins::{TokenParts, builtin};
 
@@ -84,20 +84,10 @@ fn compile(key: &str) -> Arc<dyn Handler> {
 
 fn service() -> Service {
     Service {
-        id: "8027b672-cb4d-5059-bc59-7d67b683008e".into(),
         name: Some("httpbin".into()),
-        protocol: Protocol::Http,
-        host: "httpbin.test".to_owned(),
         port: 8080,
         path: Some("/anything".to_owned()),
-        retries: 5,
-        connect_timeout: 60_000,
-        write_timeout: 60_000,
-        read_timeout: 60_000,
-        enabled: true,
-        tags: Vec::new(),
-        created_at: None,
-        updated_at: None,
+        ..Service::new("8027b672-cb4d-5059-bc59-7d67b683008e", "httpbin.test")
     }
 }
 

@@ -5,8 +5,8 @@ use std::{net::Ipv4Addr, sync::Arc};
 use serde_yaml::{Mapping, Value};
 use signet_plugin_api::{
     Body, BufferedBody, Bytes, Client, Consumer, Consumers, Context, CredentialStores, Flow, Handler, HeaderName,
-    HeaderValue, PathHandling, Protocol, RawConfig, RawCredential, Registry, Request, RequestHeader, RequestId,
-    Response, ResponseHeader, Route, Scheme, Scope, Service, WorkPool, http::HeaderMap,
+    HeaderValue, RawConfig, RawCredential, Registry, Request, RequestHeader, RequestId, Response, ResponseHeader,
+    Route, Scheme, Scope, Service, WorkPool, http::HeaderMap,
 };
 
 use crate::builtin;
@@ -189,44 +189,19 @@ pub(crate) fn text(response: &Response) -> String {
 /// The route of every [`Exchange`].
 pub(crate) fn route() -> Route {
     Route {
-        id: "7846979c-e83a-51e7-935f-444ff5f40833".into(),
         name: Some("demo".into()),
-        protocols: vec![Protocol::Http, Protocol::Https],
-        methods: None,
-        hosts: None,
         paths: Some(vec!["/demo".to_owned()]),
-        headers: None,
-        snis: None,
-        https_redirect_status_code: 426,
-        regex_priority: 0,
-        strip_path: true,
-        path_handling: PathHandling::V0,
-        preserve_host: false,
-        request_buffering: true,
-        response_buffering: true,
-        tags: Vec::new(),
-        created_at: None,
-        updated_at: None,
+        ..Route::new("7846979c-e83a-51e7-935f-444ff5f40833")
     }
 }
 
 /// The service of every [`Exchange`].
 pub(crate) fn service() -> Service {
     Service {
-        id: "8027b672-cb4d-5059-bc59-7d67b683008e".into(),
         name: Some("main".into()),
-        protocol: Protocol::Http,
-        host: "httpbin.test".to_owned(),
         port: 18100,
         path: Some("/base".to_owned()),
-        retries: 5,
-        connect_timeout: 60_000,
-        write_timeout: 60_000,
-        read_timeout: 60_000,
-        enabled: true,
-        tags: Vec::new(),
-        created_at: None,
-        updated_at: None,
+        ..Service::new("8027b672-cb4d-5059-bc59-7d67b683008e", "httpbin.test")
     }
 }
 

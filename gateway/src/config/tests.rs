@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use serde_yaml::Value;
-use signet_plugin_api::{PathHandling, Protocol};
+use signet_plugin_api::{PathHandling, Protocol, Route, Service};
 
 use super::*;
 
@@ -47,6 +47,10 @@ fn defaults_are_those_of_kong() {
     assert_eq!((route.https_redirect_status_code, route.regex_priority), (426, 0));
     assert_eq!((route.strip_path, route.preserve_host, route.path_handling), (true, false, PathHandling::V0));
     assert!(route.request_buffering && route.response_buffering && model.routes[0].service.is_none());
+    // Who makes entities without a file gets the same.
+    assert_eq!(**service, Service::new(Arc::clone(&service.id), "h"));
+    let paths = Some(vec!["/".to_owned()]);
+    assert_eq!(**route, Route { paths, ..Route::new(Arc::clone(&route.id)) });
 }
 
 #[test]

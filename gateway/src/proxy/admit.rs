@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use pingora_http::{RequestHeader, authority::raw_target_authority};
 use pingora_proxy::Session;
-use signet_plugin_api::{Request, Response, Scheme};
+use signet_plugin_api::{Request, Response, Scheme, requested_host};
 use tracing::warn;
 
 use super::{
@@ -86,7 +86,7 @@ fn refuse(session: &Session, limits: Limits) -> Option<Response> {
     if header_length(session) > limits.header {
         return refusal(StatusCode::BAD_REQUEST, "Request header or cookie too large");
     }
-    let no_host = head.version == Version::HTTP_11 && client::host(session).is_none_or(str::is_empty);
+    let no_host = head.version == Version::HTTP_11 && requested_host(head).is_none_or(str::is_empty);
     let two_credentials = head.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some();
     if no_host || two_credentials || !is_plain(head) {
         return refusal(StatusCode::BAD_REQUEST, "Bad request");
@@ -149,7 +149,7 @@ fn route(session: &Session, ex: &mut Exchange, caller: &Caller) -> Result<(), Re
     let head = session.req_header();
     let query = Query {
         method: &head.method,
-        host: client::host(session),
+        host: requested_host(head),
         path: head.uri.path(),
         headers: &head.headers,
         scheme: caller.client.scheme,
@@ -178,7 +178,7 @@ fn redirect(session: &Session, caller: &Caller, code: u16) -> Response {
     }
     let head = session.req_header();
     let forwarded = head.headers.get("x-forwarded-host").filter(|_| caller.trusted).and_then(|host| host.to_str().ok());
-    let host = forwarded.or_else(|| client::host(session)).map_or("", client::host_without_port);
+    let host = forwarded.or_else(|| requested_host(head)).map_or("", client::host_without_port);
     let path = head.uri.path_and_query().map_or("/", |text| text.as_str());
     let Ok(location) = HeaderValue::from_str(&format!("https://{host}{path}")) else {
         return Response::error(StatusCode::BAD_REQUEST, "Bad request");

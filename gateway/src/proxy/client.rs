@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
+use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use pingora_proxy::Session;
 use signet_plugin_api::{Client, Scheme};
@@ -74,15 +74,6 @@ pub(super) fn host_without_port(host: &str) -> &str {
     host.split(':').next().unwrap_or(host)
 }
 
-/// `Host` of HTTP/1 or `:authority` of HTTP/2, as the client sent it.
-pub(super) fn host(session: &Session) -> Option<&str> {
-    let head = session.req_header();
-    match head.uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => head.headers.get(HOST).and_then(|host: &HeaderValue| host.to_str().ok()),
-    }
-}
-
 fn address(address: Option<&pingora::protocols::l4::socket::SocketAddr>) -> IpAddr {
     let unknown = IpAddr::from([0, 0, 0, 0]);
     address.and_then(|address| address.as_inet()).map_or(unknown, |address| address.ip().to_canonical())
@@ -104,6 +95,8 @@ fn parse(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn trust(recursive: bool) -> Trust {

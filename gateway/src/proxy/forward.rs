@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
 use pingora::{ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
-use signet_plugin_api::Identity;
+use signet_plugin_api::{Identity, requested_host};
 use smallvec::SmallVec;
 
 use super::{
@@ -97,7 +97,7 @@ fn forwarded(
         additions.push(&wire::FORWARDED_PROTO, HeaderValue::from_static(caller.client.scheme.as_str()));
     }
     if !keeps("x-forwarded-host") {
-        let host = client::host(session).map_or("", client::host_without_port);
+        let host = requested_host(head).map_or("", client::host_without_port);
         let host = HeaderValue::from_str(host).or_err(ErrorType::InternalError, "X-Forwarded-Host")?;
         additions.push(&wire::FORWARDED_HOST, host);
     }

@@ -121,11 +121,7 @@ impl ProxyHttp for Gateway {
         ex: &mut Self::CTX,
     ) -> Result<()> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            if !session.is_upgrade_req() {
-                return Err(failure::unasked_upgrade(ex));
-            }
-            // From here on it is the upstream's read timeout that ends a silent connection.
-            session.set_read_timeout(None);
+            switch_protocols(session, ex)?;
         }
         hop::strip_response(head);
         if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -192,4 +188,14 @@ impl ProxyHttp for Gateway {
         let code = session.response_written().map_or(0, |head| head.status.as_u16());
         ex.finish(code).await;
     }
+}
+
+/// An upstream may change the protocol if the client asked for it.
+fn switch_protocols(session: &mut Session, ex: &mut Exchange) -> Result<()> {
+    if !session.is_upgrade_req() {
+        return Err(failure::unasked_upgrade(ex));
+    }
+    // From here on it is the upstream's read timeout that ends a silent connection.
+    session.set_read_timeout(None);
+    Ok(())
 }

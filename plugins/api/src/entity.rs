@@ -97,6 +97,54 @@ pub struct Service {
     pub updated_at: Option<i64>,
 }
 
+impl Route {
+    /// A route without conditions, with Kong's defaults: for tests, and for whoever makes one without a file.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self {
+            id: id.into(),
+            name: None,
+            protocols: vec![Protocol::Http, Protocol::Https],
+            methods: None,
+            hosts: None,
+            paths: None,
+            headers: None,
+            snis: None,
+            https_redirect_status_code: 426,
+            regex_priority: 0,
+            strip_path: true,
+            path_handling: PathHandling::V0,
+            preserve_host: false,
+            request_buffering: true,
+            response_buffering: true,
+            tags: Vec::new(),
+            created_at: None,
+            updated_at: None,
+        }
+    }
+}
+
+impl Service {
+    /// A service at port 80 of a host, with Kong's defaults: for tests, and for whoever makes one without a file.
+    pub fn new(id: impl Into<Arc<str>>, host: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            name: None,
+            protocol: Protocol::Http,
+            host: host.into(),
+            port: 80,
+            path: None,
+            retries: 5,
+            connect_timeout: 60_000,
+            write_timeout: 60_000,
+            read_timeout: 60_000,
+            enabled: true,
+            tags: Vec::new(),
+            created_at: None,
+            updated_at: None,
+        }
+    }
+}
+
 impl Protocol {
     /// The name in a file.
     pub fn as_str(self) -> &'static str {

@@ -38,6 +38,6 @@ pub use pingora_http::{RequestHeader, ResponseHeader};
 pub use plugin::{Phase, Plugin};
 pub use pool::{Busy, Job, JobQueue, WorkPool};
 pub use registry::{Registration, Registry};
-pub use request::{Request, RequestSource};
+pub use request::{Request, RequestSource, requested_host};
 pub use response::{Body, Flow, Response};
 pub use scope::Scope;

@@ -76,10 +76,7 @@ impl<'a> Request<'a> {
 
     /// The `Host` header of HTTP/1, or the authority of HTTP/2, with a port if the client sent one.
     pub fn host(&self) -> Option<&str> {
-        match self.head().uri.authority() {
-            Some(authority) => Some(authority.as_str()),
-            None => self.head().headers.get(http::header::HOST)?.to_str().ok(),
-        }
+        requested_host(self.head())
     }
 
     /// The first value of a query parameter, decoded.
@@ -130,6 +127,14 @@ impl<'a> Request<'a> {
             Source::Parts { body: source, .. } => source.replace(body),
             Source::Engine(source) => source.replace(body),
         }
+    }
+}
+
+/// The `Host` header of HTTP/1, or the authority of HTTP/2, as the client sent it.
+pub fn requested_host(head: &RequestHeader) -> Option<&str> {
+    match head.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => head.headers.get(http::header::HOST)?.to_str().ok(),
     }
 }
 

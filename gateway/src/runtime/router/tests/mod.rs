@@ -8,32 +8,13 @@ mod rules;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use signet_plugin_api::{Headers, PathHandling, Protocol, Route, Scheme};
+use signet_plugin_api::{Headers, Route, Scheme};
 
 use super::{Match, Query, Router};
 
 /// A route with Kong's defaults that says nothing yet.
 fn route() -> Route {
-    Route {
-        id: "00000000-0000-0000-0000-000000000000".into(),
-        name: None,
-        protocols: vec![Protocol::Http, Protocol::Https],
-        methods: None,
-        hosts: None,
-        paths: None,
-        headers: None,
-        snis: None,
-        https_redirect_status_code: 426,
-        regex_priority: 0,
-        strip_path: true,
-        path_handling: PathHandling::V0,
-        preserve_host: false,
-        request_buffering: true,
-        response_buffering: true,
-        tags: Vec::new(),
-        created_at: None,
-        updated_at: None,
-    }
+    Route::new("00000000-0000-0000-0000-000000000000")
 }
 
 fn list(values: &[&str]) -> Option<Vec<String>> {
