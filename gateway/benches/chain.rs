@@ -7,7 +7,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use signet::runtime::chain::{Chain, Outcome, Progress, Slot};
 use signet_plugin_api::{
     BufferedBody, Client, Consumer, Context, Flow, Handler, HeaderName, HeaderValue, Identity, Phase, PluginError,
-    Proof, Request, RequestHeader, RequestId, ResponseHeader, Scheme, async_trait,
+    Proof, Request, RequestHeader, RequestId, ResponseHeader, async_trait,
 };
 
 /// What a plugin adds to a request: one boxed future.
@@ -38,11 +38,10 @@ fn slot(phases: &[Phase], handler: Arc<dyn Handler>) -> Slot {
 
 fn identity() -> Identity {
     let consumer = Consumer::new("11111111-1111-4111-8111-111111111111", Some("alice"), None, Vec::new());
+    let proof = Proof::Key { credential_id: "22222222-2222-4222-8222-222222222222".into() };
     Identity {
-        method: "bench",
-        consumer: Some(Arc::new(consumer.expect("a consumer"))),
         identifier: Some(HeaderValue::from_static("22222222-2222-4222-8222-222222222222")),
-        proof: Proof::Key { credential_id: "22222222-2222-4222-8222-222222222222".into() },
+        ..Identity::new("bench", Some(Arc::new(consumer.expect("a consumer"))), proof)
     }
 }
 
@@ -64,7 +63,7 @@ fn chains(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut head = RequestHeader::build("GET", b"/", None).expect("a request line");
     let mut answer = ResponseHeader::build(200, None).expect("a status line");
-    let client = Client { ip: Ipv4Addr::LOCALHOST.into(), scheme: Scheme::Http, port: 8000 };
+    let client = Client::plain(Ipv4Addr::LOCALHOST, 8000);
     let (header, identity) = (HeaderName::from_static("apikey"), identity());
     head.insert_header(header.clone(), "012345AZERTY!").expect("a header");
     let several = |count: usize, phases: &[Phase]| -> Chain {

@@ -9,7 +9,7 @@ use prometheus::{
 };
 
 use crate::runtime::{
-    Current, RouteStats, SigningPool, Source,
+    Current, RouteStats, Source, WorkThreads,
     stats::{BUCKETS, Sample},
 };
 
@@ -24,7 +24,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When two series have one name: a mistake of the build.
-    pub(crate) fn new(current: Arc<Current>, signing: Arc<SigningPool>) -> prometheus::Result<Self> {
+    pub(crate) fn new(current: Arc<Current>, signing: Arc<WorkThreads>) -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("signet".into()), None)?;
         let build = IntGaugeVec::new(Opts::new("build_info", "The version of the program; always 1."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -150,7 +150,7 @@ fn family((name, help): (&str, &str), kind: MetricType, metrics: Vec<Metric>) ->
 
 /// The signing queue, read when it is scraped.
 struct Signing {
-    pool: Arc<SigningPool>,
+    pool: Arc<WorkThreads>,
     descriptions: Vec<Desc>,
 }
 

@@ -10,8 +10,8 @@ use std::{hint::black_box, net::Ipv4Addr, sync::Arc};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use serde_json::json;
 use signet_plugin_api::{
-    BufferedBody, Claims, Client, Consumer, Consumers, Context, CredentialStores, Handler, Identity, Proof, RawConfig,
-    Request, RequestHeader, RequestId, Scheme, Scope, Service, WorkPool,
+    BufferedBody, Claims, Client, Consumer, Context, Handler, Identity, Proof, RawConfig, Request, RequestHeader,
+    RequestId, Resources, Scope, Service,
 };
 use signet_plugins::{TokenParts, builtin};
 
@@ -50,12 +50,12 @@ fn measure(criterion: &mut Criterion, name: &str, key: &str, proof: impl Fn() ->
     let handler = compile(key);
     let consumer = Arc::new(Consumer::new("id", Some("user"), Some("custom"), Vec::new()).expect("a consumer"));
     let service = Arc::new(service());
-    let client = Client { ip: Ipv4Addr::LOCALHOST.into(), scheme: Scheme::Http, port: 8000 };
+    let client = Client::plain(Ipv4Addr::LOCALHOST, 8000);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let exchange = || {
         let mut cx = Context::new(RequestId::default(), None, Some(Arc::clone(&service)));
         let consumer = Some(Arc::clone(&consumer));
-        cx.authenticate(Identity { method: "bench", consumer, identifier: None, proof: proof() });
+        cx.authenticate(Identity::new("bench", consumer, proof()));
         (RequestHeader::build("GET", b"/demo", None).expect("a head"), cx)
     };
     criterion.bench_function(name, |bencher| {
@@ -74,9 +74,8 @@ fn measure(criterion: &mut Criterion, name: &str, key: &str, proof: impl Fn() ->
 
 fn compile(key: &str) -> Arc<dyn Handler> {
     let config = serde_yaml::from_str(&json!({ "private_jwk": key }).to_string()).expect("YAML");
-    let (consumers, credentials, pool) =
-        (Arc::new(Consumers::default()), CredentialStores::default(), WorkPool::inline());
-    let scope = Scope::new(&consumers, &credentials, &pool);
+    let resources = Resources::default();
+    let scope = Scope::new(&resources);
     let registry = builtin();
     let plugin = registry.get("x-custom-jwt").expect("a built-in");
     plugin.compile(RawConfig::new(config), &scope).expect("compiles")

@@ -5,8 +5,8 @@ use std::{net::Ipv4Addr, sync::Arc};
 use serde_yaml::{Mapping, Value};
 use signet_plugin_api::{
     Body, BufferedBody, Bytes, Client, Consumer, Consumers, Context, CredentialStores, Flow, Handler, HeaderName,
-    HeaderValue, RawConfig, RawCredential, Registry, Request, RequestHeader, RequestId, Response, ResponseHeader,
-    Route, Scheme, Scope, Service, WorkPool, http::HeaderMap,
+    HeaderValue, RawConfig, RawCredential, Registry, Request, RequestHeader, RequestId, Resources, Response,
+    ResponseHeader, Route, Scope, Service, http::HeaderMap,
 };
 
 use crate::builtin;
@@ -14,9 +14,11 @@ use crate::builtin;
 /// A configuration file with its consumers and credentials compiled, to compile single plugins against.
 pub(crate) struct World {
     registry: Registry,
-    consumers: Arc<Consumers>,
-    credentials: CredentialStores,
-    signing: WorkPool,
+    /// What plugins are lent; tests may edit it.
+    pub(crate) resources: Resources,
+    /// What is unwise about credentials.
+    #[allow(dead_code, reason = "the plugins that warn come next")]
+    pub(crate) credential_warnings: Vec<String>,
     file: Value,
 }
 
@@ -41,12 +43,16 @@ impl World {
             assert!(consumers.insert(Arc::clone(consumer)), "two equal consumers in a test");
         }
         let mut credentials = CredentialStores::default();
+        let mut credential_warnings = Vec::new();
         for kind in registry.iter().flat_map(|registration| registration.credentials) {
-            credentials
-                .add(*kind, raw_credentials(&owners, kind.collection))
-                .map_err(|errors| errors.iter().map(|(at, error)| format!("[{at}].{error}")).collect::<Vec<_>>())?;
+            let texts =
+                |all: Vec<(usize, _)>| all.iter().map(|(at, error)| format!("[{at}].{error}")).collect::<Vec<_>>();
+            let unwise = credentials.add(*kind, raw_credentials(&owners, kind.collection)).map_err(texts)?;
+            credential_warnings.extend(texts(unwise));
         }
-        Ok(Self { registry, consumers: Arc::new(consumers), credentials, signing: WorkPool::inline(), file })
+        let resources =
+            Resources { consumers: Arc::new(consumers), credentials: Arc::new(credentials), ..Resources::default() };
+        Ok(Self { registry, resources, credential_warnings, file })
     }
 
     /// Compiles one plugin as the engine does; `config` is the YAML of its `config`.
@@ -73,7 +79,7 @@ impl World {
     }
 
     fn try_compile(&self, name: &str, config: Mapping) -> Result<Arc<dyn Handler>, Vec<String>> {
-        let scope = Scope::new(&self.consumers, &self.credentials, &self.signing);
+        let scope = Scope::new(&self.resources);
         let registration = self.registry.get(name).expect("a built-in plugin");
         registration
             .compile(RawConfig::new(config), &scope)
@@ -101,7 +107,7 @@ impl Exchange {
     /// A request on the route and service of [`route`] and [`service`].
     pub(crate) fn new(method: &str, uri: &str) -> Self {
         let head = RequestHeader::build(method, uri.as_bytes(), None).expect("a request line");
-        let client = Client { ip: Ipv4Addr::LOCALHOST.into(), scheme: Scheme::Http, port: 8000 };
+        let client = Client::plain(Ipv4Addr::LOCALHOST, 8000);
         let cx = Context::new(RequestId::default(), Some(Arc::new(route())), Some(Arc::new(service())));
         Self { head, body: BufferedBody::default(), cx, client }.header("host", "gw.test")
     }

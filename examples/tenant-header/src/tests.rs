@@ -3,8 +3,7 @@
 use std::net::Ipv4Addr;
 
 use signet_plugin_api::{
-    Body, BufferedBody, Client, Consumers, CredentialStores, Identity, Proof, RawConfig, Registry, RequestHeader,
-    RequestId, Scheme, WorkPool,
+    Body, BufferedBody, Client, Consumers, Identity, Proof, RawConfig, Registry, RequestHeader, RequestId, Resources,
 };
 
 use super::*;
@@ -26,8 +25,8 @@ fn compile(config: &str) -> (Compiled, Vec<String>) {
     for consumer in consumers() {
         assert!(known.insert(consumer));
     }
-    let (known, credentials, signing) = (Arc::new(known), CredentialStores::default(), WorkPool::inline());
-    let scope = Scope::new(&known, &credentials, &signing);
+    let resources = Resources { consumers: Arc::new(known), ..Resources::default() };
+    let scope = Scope::new(&resources);
     let registry = Registry::new().with::<TenantHeader>();
     let plugin = registry.get("tenant-header").expect("it is registered");
     let config = RawConfig::new(serde_yaml::from_str(config).expect("the test's YAML"));
@@ -44,7 +43,7 @@ fn mistakes(config: &str) -> Vec<String> {
 fn caller(name: &str, proof: Proof) -> Context {
     let consumer = consumers().into_iter().find(|consumer| consumer.username.as_deref() == Some(name));
     let mut cx = Context::new(RequestId::default(), None, None);
-    cx.authenticate(Identity { method: "test", consumer, identifier: None, proof });
+    cx.authenticate(Identity::new("test", consumer, proof));
     cx
 }
 
@@ -58,7 +57,7 @@ async fn send(config: &str, mut cx: Context) -> (Flow, Vec<String>) {
     let mut head = RequestHeader::build("GET", b"/", None).expect("a request line");
     head.append_header("x-tenant", "forged").expect("a header");
     head.append_header("X-Tenant", "twice").expect("a header");
-    let client = Client { ip: Ipv4Addr::LOCALHOST.into(), scheme: Scheme::Http, port: 8000 };
+    let client = Client::plain(Ipv4Addr::LOCALHOST, 8000);
     let mut body = BufferedBody::default();
     let flow = handler.on_request(&mut Request::new(&mut head, &client, &mut body), &mut cx).await.expect("it works");
     let seen = head.headers.get_all("x-tenant").iter().map(|value| value.to_str().expect("text").to_owned());

@@ -6,23 +6,17 @@ use std::{
     process::ExitCode,
 };
 
-use signet_plugin_api::{Registry, WorkPool};
+use signet_plugin_api::Registry;
 
 use super::{fail, report, say};
-use crate::{
-    compile::Engine,
-    prepare::prepare,
-    runtime::resolver::{Resolver, Sources},
-};
+use crate::{compile::Engine, prepare::prepare};
 
 /// Checks files one by one. Exit code 2 when one of them has a mistake.
 pub(super) fn run(registry: &Registry, files: &[PathBuf]) -> ExitCode {
-    let resolver = match Resolver::new(Sources::default()) {
-        Ok(resolver) => resolver,
+    let engine = match Engine::at_rest(registry) {
+        Ok(engine) => engine,
         Err(error) => return fail(1, format_args!("{error}")),
     };
-    let signing = WorkPool::inline();
-    let engine = Engine { registry, resolver: &resolver, signing: &signing, upstream_idle: None };
     let mut out = io::stdout().lock();
     let mut good = true;
     for file in files {

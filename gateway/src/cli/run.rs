@@ -10,7 +10,7 @@ use std::{
 
 use pingora::{apps::HttpServerOptions, services::listening::Service};
 use pingora_proxy::http_proxy;
-use signet_plugin_api::{Registry, WorkPool};
+use signet_plugin_api::{Backgrounds, Registry, WorkPool};
 
 use super::{fail, logging, report, say};
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     prepare::{Prepared, prepare},
     proxy::{Deadline, Gateway, Policy},
     runtime::{
-        Current, SigningPool,
+        Current, WorkThreads, background,
         resolver::{Resolver, Sources},
     },
     server::{Bound, Server, pingora_conf},
@@ -48,7 +48,9 @@ pub(super) struct Arguments {
 /// The parts of the process that a configuration is compiled against.
 struct Parts {
     resolver: Arc<Resolver>,
-    signing: Arc<SigningPool>,
+    signing: Arc<WorkThreads>,
+    hashing: Arc<WorkThreads>,
+    backgrounds: Arc<Backgrounds>,
 }
 
 /// Serves until a signal.
@@ -104,9 +106,13 @@ fn parts(settings: &Settings, resolve: Vec<ResolveOverride>) -> Result<Parts, Ex
     };
     let sources = Sources { overrides: resolve, hosts, servers: settings.dns_resolver.clone() };
     let resolver = Resolver::new(sources).map_err(|error| fail(1, format_args!("{error}")))?;
-    let signing = SigningPool::start(settings.signing_threads, settings.signing_queue)
-        .map_err(|error| fail(1, format_args!("cannot start the signing threads: {error}")))?;
-    Ok(Parts { resolver, signing })
+    let start = |name: &str, threads, queue| {
+        WorkThreads::start(name, threads, queue)
+            .map_err(|error| fail(1, format_args!("cannot start the {name} threads: {error}")))
+    };
+    let signing = start("signing", settings.signing_threads, settings.signing_queue)?;
+    let hashing = start("hashing", settings.signing_threads, settings.signing_queue)?;
+    Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default() })
 }
 
 fn configuration(
@@ -115,11 +121,12 @@ fn configuration(
     settings: &Settings,
     parts: &Parts,
 ) -> Result<Prepared, ExitCode> {
-    let signing = WorkPool::new(Arc::clone(&parts.signing) as _);
     let engine = Engine {
         registry,
-        resolver: &parts.resolver,
-        signing: &signing,
+        resolver: Arc::clone(&parts.resolver),
+        signing: WorkPool::new(Arc::clone(&parts.signing) as _),
+        hashing: WorkPool::new(Arc::clone(&parts.hashing) as _),
+        backgrounds: Arc::clone(&parts.backgrounds),
         upstream_idle: settings.upstream_keepalive_idle_timeout,
     };
     let Some(file) = file else {
@@ -177,7 +184,10 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
     server.add(Service::new("proxy".into(), Deadline::new(app, settings.client_header_timeout)), proxy);
     server.add(Service::new("status".into(), report), status);
     server
-        .run(settings.threads, settings.drain_timeout, &in_flight, || say(&banner))
+        .run(settings.threads, settings.drain_timeout, &in_flight, || {
+            background::start(&parts.backgrounds);
+            say(&banner);
+        })
         .map_err(|error| fail(1, format_args!("cannot serve: {error}")))
 }
 

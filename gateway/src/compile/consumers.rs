@@ -38,10 +38,13 @@ pub(super) fn credentials(
     let mut stores = CredentialStores::default();
     for kind in registry.iter().flat_map(|plugin| plugin.credentials) {
         let (raw, places) = by_collection.remove(kind.collection).unwrap_or_default();
-        let Err(errors) = stores.add(*kind, raw) else { continue };
-        for (position, error) in errors {
-            let at = places.get(position).cloned().unwrap_or_default();
-            problems.mistake(&at, error);
+        let place = |position: usize| places.get(position).cloned().unwrap_or_default();
+        match stores.add(*kind, raw) {
+            Ok(warnings) => {
+                warnings.into_iter().for_each(|(position, warning)| problems.warning(&place(position), warning));
+                continue;
+            }
+            Err(errors) => errors.into_iter().for_each(|(position, error)| problems.mistake(&place(position), error)),
         }
         // An empty index in its place, so that the plugins that use it are checked all the same.
         drop(stores.add(*kind, Vec::new()));

@@ -7,14 +7,17 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use signet_plugin_api::{Registry, WorkPool};
+use signet_plugin_api::{Backgrounds, Registry, Resources, WorkPool};
 
 pub(crate) use self::problem::{Problem, Problems};
 use crate::{
     config::Model,
-    runtime::{Counts, RouteStats, Snapshot, resolver::Resolver},
+    runtime::{
+        Counts, RouteStats, Snapshot,
+        resolver::{Lookup, Resolver, Sources},
+    },
 };
 
 /// What the engine lends to a configuration.
@@ -23,11 +26,32 @@ pub(crate) struct Engine<'a> {
     /// The plugins that can be named.
     pub registry: &'a Registry,
     /// Where the hosts of services are looked up.
-    pub resolver: &'a Arc<Resolver>,
+    pub resolver: Arc<Resolver>,
     /// The threads that sign.
-    pub signing: &'a WorkPool,
+    pub signing: WorkPool,
+    /// The threads that verify passwords.
+    pub hashing: WorkPool,
+    /// What outlives one configuration.
+    pub backgrounds: Arc<Backgrounds>,
     /// How long an upstream connection is kept when nothing uses it; `None` is for ever.
     pub upstream_idle: Option<Duration>,
+}
+
+impl<'a> Engine<'a> {
+    /// An engine that only compiles: it has no threads, and starts nothing.
+    ///
+    /// # Errors
+    /// When names cannot be resolved at all.
+    pub(crate) fn at_rest(registry: &'a Registry) -> io::Result<Self> {
+        Ok(Self {
+            registry,
+            resolver: Resolver::new(Sources::default())?,
+            signing: WorkPool::inline(),
+            hashing: WorkPool::inline(),
+            backgrounds: Arc::default(),
+            upstream_idle: None,
+        })
+    }
 }
 
 /// A configuration that can be served, with what its operator should know.
@@ -47,7 +71,16 @@ pub(crate) fn compile(model: Model, engine: &Engine<'_>) -> Result<Compiled, Vec
     let mut problems = Problems::default();
     let consumers = consumers::index(&model.consumers, &mut problems);
     let credentials = consumers::credentials(model.credentials, &model.consumers, engine.registry, &mut problems);
-    let instances = plugins::compile(model.plugins, engine, &consumers, &credentials, &mut problems);
+    let resources = Resources {
+        consumers,
+        credentials: Arc::new(credentials),
+        ca_certificates: Arc::default(),
+        signing: engine.signing.clone(),
+        hashing: engine.hashing.clone(),
+        backgrounds: Arc::clone(&engine.backgrounds),
+        names: Arc::new(Lookup(Arc::clone(&engine.resolver))),
+    };
+    let instances = plugins::compile(model.plugins, engine.registry, &resources, &mut problems);
     let placed = plugins::Placed::new(&instances, &model.consumers);
     let routes = routes::compile(&model.services, &model.routes, &placed, engine, &mut problems);
     let counts = Counts {

@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use signet_plugin_api::{ConfigError, Consumers, CredentialStores, Handler, Protocol, Registration, Scope};
+use signet_plugin_api::{ConfigError, Handler, Protocol, Registration, Registry, Resources, Scope};
 
-use super::{Engine, Problems};
+use super::Problems;
 use crate::{
     config::{At, ConsumerDecl, PluginDecl},
     runtime::chain::{ConsumerHandlers, Slot},
@@ -26,14 +26,13 @@ pub(super) struct Instance<'r> {
 /// Compiles every plugin that is switched on.
 pub(super) fn compile<'r>(
     declared: Vec<PluginDecl>,
-    engine: &Engine<'r>,
-    consumers: &Arc<Consumers>,
-    credentials: &CredentialStores,
+    registry: &'r Registry,
+    resources: &Resources,
     problems: &mut Problems,
 ) -> Vec<Instance<'r>> {
     let mut instances = Vec::with_capacity(declared.len());
     for decl in declared.into_iter().filter(runs_on_http) {
-        let Some(plugin) = engine.registry.get(&decl.name) else {
+        let Some(plugin) = registry.get(&decl.name) else {
             problems.mistake(&decl.at, ConfigError::new("name", format!("plugin `{}` is not available", decl.name)));
             continue;
         };
@@ -43,7 +42,7 @@ pub(super) fn compile<'r>(
             continue;
         }
         let config_at = decl.at.key("config");
-        let scope = Scope::new(consumers, credentials, engine.signing);
+        let scope = Scope::new(resources);
         match plugin.compile(decl.config, &scope) {
             Ok(handler) => {
                 let PluginDecl { service, route, consumer, at, .. } = decl;

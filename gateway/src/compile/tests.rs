@@ -5,17 +5,14 @@ mod precedence;
 
 use std::path::Path;
 
-use signet_plugin_api::{Registry, WorkPool};
+use signet_plugin_api::Registry;
 
 use self::plugins::{First, Gate, Marker, Needy};
 use super::Engine;
 use crate::{
     config::{self, Known, LoadErrors, Mistake},
     prepare::{Prepared, settle},
-    runtime::{
-        RouteEntry,
-        resolver::{Resolver, Sources},
-    },
+    runtime::RouteEntry,
 };
 
 const ONE_ROUTE: &str = "services: [{name: s, host: h, routes: [{name: r, paths: [/]}]}]\n";
@@ -23,9 +20,7 @@ const ONE_ROUTE: &str = "services: [{name: s, host: h, routes: [{name: r, paths:
 /// Loads and compiles a text; `_format_version` is its first line.
 fn prepare(text: &str) -> Result<Prepared, LoadErrors> {
     let registry = Registry::new().with::<Marker>().with::<Gate>().with::<Needy>().with::<First>();
-    let resolver = Resolver::new(Sources::default()).expect("a resolver");
-    let signing = WorkPool::inline();
-    let engine = Engine { registry: &registry, resolver: &resolver, signing: &signing, upstream_idle: None };
+    let engine = Engine::at_rest(&registry).expect("a resolver");
     let text = format!("_format_version: '3.0'\n{text}");
     settle(config::from_text(text, Path::new("kong.yml"), &Known::of(&registry), &|_| None), &engine)
 }

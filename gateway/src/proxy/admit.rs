@@ -234,7 +234,7 @@ mod tests {
         let (session, _client) =
             session("GET /a?b HTTP/1.1\r\nHost: tls.test:80\r\nX-Forwarded-Host: front.test:81\r\n\r\n").await;
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let client = Client { ip, scheme: Scheme::Http, port: 80 };
+        let client = Client::plain(ip, 80);
         redirect(&session, &Caller { client, peer: ip, trusted, scheme: Scheme::Http }, code)
     }
 

@@ -41,7 +41,7 @@ impl Trust {
         let connection = Scheme::Http;
         let scheme = if trusted { forwarded_scheme(headers).unwrap_or(connection) } else { connection };
         let ip = if trusted { self.real_ip(headers).unwrap_or(peer) } else { peer };
-        Caller { client: Client { ip, scheme: connection, port }, peer, trusted, scheme }
+        Caller { client: Client { ip, scheme: connection, port, tls: None }, peer, trusted, scheme }
     }
 
     fn trusts(&self, ip: IpAddr) -> bool {

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use pingora_proxy::Session;
 use signet_plugin_api::{
     ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Registry, Request, Response, ResponseHeader,
-    Scope, StatusCode, WorkPool, async_trait,
+    Scope, StatusCode, async_trait,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -18,10 +18,7 @@ use crate::{
     compile::Engine,
     config::{self, Known},
     prepare::settle,
-    runtime::{
-        Current,
-        resolver::{Resolver, Sources},
-    },
+    runtime::Current,
     settings::Settings,
 };
 
@@ -100,9 +97,7 @@ impl Handler for Failing {
 /// A gateway with the settings' defaults.
 pub(super) fn gateway() -> Gateway {
     let registry = Registry::new().with::<Stamp>().with::<Failing>();
-    let resolver = Resolver::new(Sources::default()).expect("a resolver");
-    let signing = WorkPool::inline();
-    let engine = Engine { registry: &registry, resolver: &resolver, signing: &signing, upstream_idle: None };
+    let engine = Engine::at_rest(&registry).expect("a resolver");
     let loaded = config::from_text(KONG.into(), Path::new("kong.yml"), &Known::of(&registry), &|_| None);
     let prepared = settle(loaded, &engine).unwrap_or_else(|errors| panic!("{:#?}", errors.mistakes));
     let current = Arc::new(Current::new(prepared.snapshot));

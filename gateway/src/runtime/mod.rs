@@ -1,5 +1,6 @@
 //! What a request reads: the compiled configuration, immutable and shared.
 
+pub mod background;
 pub mod chain;
 mod current;
 pub mod resolver;
@@ -13,4 +14,4 @@ pub use current::Current;
 pub use snapshot::{Counts, RouteEntry, Snapshot};
 pub use stats::{RouteStats, Source};
 pub use upstream::{NoAddress, Upstream};
-pub use work::SigningPool;
+pub use work::WorkThreads;

@@ -17,6 +17,7 @@ use hickory_resolver::{
     config::{NameServerConfig, ResolveHosts, ResolverConfig},
     net::runtime::TokioRuntimeProvider,
 };
+use signet_plugin_api::{Names, async_trait};
 use tracing::warn;
 
 use crate::settings::ResolveOverride;
@@ -129,6 +130,19 @@ impl Resolver {
                 warn!(host, %error, "name resolution failed");
                 failed()
             }
+        }
+    }
+}
+
+/// The resolver as plugins see it.
+pub struct Lookup(pub Arc<Resolver>);
+
+#[async_trait]
+impl Names for Lookup {
+    async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        match self.0.endpoint(host, port).address().await {
+            Ok(address) => Ok(vec![address]),
+            Err(Unresolved) => Err(io::Error::new(io::ErrorKind::NotFound, "the name does not resolve")),
         }
     }
 }

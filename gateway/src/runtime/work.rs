@@ -1,4 +1,4 @@
-//! The threads that sign, so that signing never delays another request on an I/O thread.
+//! Threads for work that would delay other requests on an I/O thread: signing, verifying passwords.
 
 use std::{
     io,
@@ -15,21 +15,21 @@ use signet_plugin_api::{Busy, Job, JobQueue};
 
 /// A bounded queue in front of a fixed number of threads. The threads end when the last handle is dropped.
 #[derive(Debug)]
-pub struct SigningPool {
+pub struct WorkThreads {
     queue: Sender<Job>,
     refused: AtomicU64,
 }
 
-impl SigningPool {
-    /// Starts `threads` threads behind a queue of `capacity` jobs.
+impl WorkThreads {
+    /// Starts `threads` threads of this name behind a queue of `capacity` jobs.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(threads: usize, capacity: usize) -> io::Result<Arc<Self>> {
+    pub fn start(name: &str, threads: usize, capacity: usize) -> io::Result<Arc<Self>> {
         let (queue, jobs) = bounded::<Job>(capacity);
         for number in 0..threads {
             let jobs = jobs.clone();
-            thread::Builder::new().name(format!("signing-{number}")).spawn(move || {
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
                 for job in jobs {
                     // A job that panics must not take the thread with it; its caller sees the dropped channel.
                     let _ = std::panic::catch_unwind(AssertUnwindSafe(job));
@@ -50,7 +50,7 @@ impl SigningPool {
     }
 }
 
-impl JobQueue for SigningPool {
+impl JobQueue for WorkThreads {
     fn submit(&self, job: Job) -> Result<(), Busy> {
         self.queue.try_send(job).map_err(|error| {
             if matches!(error, TrySendError::Full(_)) {
@@ -71,7 +71,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_and_counts() {
-        let pool = SigningPool::start(1, 1).expect("a pool");
+        let pool = WorkThreads::start("test", 1, 1).expect("a pool");
         let (release, blocked) = mpsc::channel::<()>();
         let (started, running) = mpsc::channel::<()>();
         pool.submit(Box::new(move || {
@@ -88,7 +88,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panicking_job_leaves_the_pool_working() {
-        let pool = WorkPool::new(SigningPool::start(1, 4).expect("a pool"));
+        let pool = WorkPool::new(WorkThreads::start("test", 1, 4).expect("a pool"));
         assert_eq!(pool.run(|| panic!("on purpose")).await, Err::<(), _>(Busy));
         assert_eq!(pool.run(|| 1).await, Ok(1));
     }

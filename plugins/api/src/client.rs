@@ -1,6 +1,8 @@
 //! Who is at the other end of the connection, after `trusted_ips` were taken into account.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
+
+use crate::TlsConnection;
 
 /// The scheme that the client used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,4 +32,13 @@ pub struct Client {
     pub scheme: Scheme,
     /// The port of the listener.
     pub port: u16,
+    /// The handshake of this connection, when it is TLS.
+    pub tls: Option<Arc<TlsConnection>>,
+}
+
+impl Client {
+    /// A client on a plain connection: for tests.
+    pub fn plain(ip: impl Into<IpAddr>, port: u16) -> Self {
+        Self { ip: ip.into(), scheme: Scheme::Http, port, tls: None }
+    }
 }

@@ -27,6 +27,11 @@ pub trait CredentialStore: Send + Sync + Sized + 'static {
     /// # Errors
     /// Each with the position of its record, for example for a key that stands twice.
     fn build(records: Vec<CredentialRecord<Self::Entry>>) -> Result<Self, Vec<(usize, ConfigError)>>;
+
+    /// What is legal but unwise, each with the position of its record; taken once, after [`CredentialStore::build`].
+    fn take_warnings(&mut self) -> Vec<(usize, ConfigError)> {
+        Vec::new()
+    }
 }
 
 /// One credential with its owner.
@@ -51,7 +56,10 @@ pub struct RawCredential {
     pub fields: RawConfig,
 }
 
-type Built = (TypeId, Arc<dyn Any + Send + Sync>);
+/// Remarks about credentials, each with the position of its record.
+pub type CredentialWarnings = Vec<(usize, ConfigError)>;
+
+type Built = (TypeId, Arc<dyn Any + Send + Sync>, CredentialWarnings);
 type BuildErrors = Vec<(usize, ConfigError)>;
 
 /// A kind of credential, as a plugin declares it in [`crate::Plugin::CREDENTIALS`].
@@ -92,7 +100,10 @@ fn build<S: CredentialStore>(raw: Vec<RawCredential>) -> Result<Built, BuildErro
         }
     }
     match S::build(records) {
-        Ok(store) if errors.is_empty() => return Ok((TypeId::of::<S>(), Arc::new(store))),
+        Ok(mut store) if errors.is_empty() => {
+            let warnings = store.take_warnings();
+            return Ok((TypeId::of::<S>(), Arc::new(store), warnings));
+        }
         Ok(_) => {}
         Err(more) => {
             errors.extend(more.into_iter().map(|(at, error)| (positions.get(at).copied().unwrap_or(at), error)))
@@ -106,14 +117,18 @@ fn build<S: CredentialStore>(raw: Vec<RawCredential>) -> Result<Built, BuildErro
 pub struct CredentialStores(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
 
 impl CredentialStores {
-    /// Builds and keeps the index of one kind.
+    /// Builds and keeps the index of one kind; gives what is unwise about its credentials.
     ///
     /// # Errors
     /// As [`CredentialStore::build`], and for each credential that cannot be decoded.
-    pub fn add(&mut self, kind: CredentialKind, raw: Vec<RawCredential>) -> Result<(), Vec<(usize, ConfigError)>> {
-        let (id, store) = (kind.build)(raw)?;
+    pub fn add(
+        &mut self,
+        kind: CredentialKind,
+        raw: Vec<RawCredential>,
+    ) -> Result<CredentialWarnings, Vec<(usize, ConfigError)>> {
+        let (id, store, warnings) = (kind.build)(raw)?;
         self.0.insert(id, store);
-        Ok(())
+        Ok(warnings)
     }
 
     /// The index of type `S`, if its plugin is registered.

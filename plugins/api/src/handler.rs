@@ -4,12 +4,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{Context, Flow, PluginError, Request};
+use crate::{CertificateRequest, Context, Flow, PluginError, Request};
 
 /// One plugin in one place of the configuration, compiled and shared by all requests. Every method has a no-op default;
 /// the engine calls only those whose phase the plugin lists.
 #[async_trait]
 pub trait Handler: Send + Sync {
+    /// Whether the handshakes that can lead here ask the client for a certificate. Called once, when the configuration is
+    /// compiled.
+    fn certificate_request(&self) -> Option<&CertificateRequest> {
+        None
+    }
+
     /// The request has been routed (Kong: `access`). Edits of the head go upstream.
     ///
     /// # Errors

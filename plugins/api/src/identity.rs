@@ -17,14 +17,23 @@ pub struct Identity {
     pub consumer: Option<Arc<Consumer>>,
     /// `X-Credential-Identifier` of the upstream request.
     pub identifier: Option<HeaderValue>,
+    /// The id of the credential, if it is one of the configuration.
+    pub credential_id: Option<Arc<str>>,
+    /// Groups that the credential itself proves (Kong: authenticated groups); those of the consumer are elsewhere.
+    pub groups: Option<Arc<[Arc<str>]>>,
     /// What was verified. Never a secret.
     pub proof: Proof,
 }
 
 impl Identity {
+    /// A caller whose credential was verified; the other fields are empty.
+    pub fn new(method: &'static str, consumer: Option<Arc<Consumer>>, proof: Proof) -> Self {
+        Self { method, consumer, identifier: None, credential_id: None, groups: None, proof }
+    }
+
     /// The anonymous consumer: named by the configuration, proven by nothing.
     pub fn anonymous(method: &'static str, consumer: Arc<Consumer>) -> Self {
-        Self { method, consumer: Some(consumer), identifier: None, proof: Proof::Anonymous }
+        Self::new(method, Some(consumer), Proof::Anonymous)
     }
 
     /// Whether a credential was verified.
@@ -58,6 +67,8 @@ pub enum Proof {
     Certificate {
         /// The subject DN in certificate order: `C=US, O=Kong Inc., CN=kong`.
         subject: Arc<str>,
+        /// SHA-256 of the certificate's DER: `cnf.x5t#S256` (RFC 8705, 3.1).
+        fingerprint: [u8; 32],
     },
     /// A method of a third party's plugin.
     Other {

@@ -3,6 +3,7 @@
 //! Implement [`Plugin`] (what it is called, when it runs, how its configuration compiles) and [`Handler`] (what it does),
 //! then add the type to the gateway's [`Registry`].
 
+mod background;
 mod body;
 mod client;
 mod config;
@@ -17,17 +18,22 @@ mod plugin;
 mod pool;
 mod registry;
 mod request;
+mod resources;
 mod response;
 mod scope;
+mod tls;
 
 pub use async_trait::async_trait;
+pub use background::{Background, Backgrounds};
 pub use body::{BodyError, BodySource, BufferedBody};
 pub use bytes::Bytes;
 pub use client::{Client, Scheme};
 pub use config::{RawConfig, boolean_word, decode};
 pub use consumer::{Consumer, Consumers};
 pub use context::{Context, RequestId};
-pub use credential::{CredentialKind, CredentialRecord, CredentialStore, CredentialStores, RawCredential};
+pub use credential::{
+    CredentialKind, CredentialRecord, CredentialStore, CredentialStores, CredentialWarnings, RawCredential,
+};
 pub use entity::{Headers, PathHandling, Protocol, Route, Service};
 pub use error::{ConfigError, PluginError};
 pub use handler::Handler;
@@ -39,5 +45,7 @@ pub use plugin::{Phase, Plugin};
 pub use pool::{Busy, Job, JobQueue, WorkPool};
 pub use registry::{Registration, Registry};
 pub use request::{Request, RequestSource, requested_host};
+pub use resources::{CaCertificate, CaCertificates, Names, Resources};
 pub use response::{Body, Flow, Response};
 pub use scope::Scope;
+pub use tls::{CertificateChain, CertificateRequest, ClientCertificate, TlsConnection};

@@ -140,14 +140,14 @@ pub fn requested_host(head: &RequestHeader) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::{BufferedBody, Scheme};
+    use crate::BufferedBody;
 
     fn with_request(uri: &str, test: impl FnOnce(&mut Request<'_>)) {
         let mut head = RequestHeader::build("GET", uri.as_bytes(), None).expect("a head");
-        let client = Client { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), scheme: Scheme::Http, port: 8000 };
+        let client = Client::plain(Ipv4Addr::LOCALHOST, 8000);
         let mut body = BufferedBody::default();
         test(&mut Request::new(&mut head, &client, &mut body));
     }

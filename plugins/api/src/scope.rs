@@ -1,28 +1,26 @@
 //! What a plugin may ask of the engine while it compiles.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{any::Any, cell::RefCell, sync::Arc};
 
-use crate::{ConfigError, Consumer, Consumers, CredentialStore, CredentialStores, WorkPool};
+use crate::{Background, CaCertificate, ConfigError, Consumer, Consumers, CredentialStore, Names, Resources, WorkPool};
 
 /// Consumers, credentials and resources of the configuration that is being compiled. `compile` takes handles only;
 /// nothing starts before the configuration is published.
 #[derive(Debug)]
 pub struct Scope<'a> {
-    consumers: &'a Arc<Consumers>,
-    credentials: &'a CredentialStores,
-    signing: &'a WorkPool,
+    resources: &'a Resources,
     warnings: RefCell<Vec<ConfigError>>,
 }
 
 impl<'a> Scope<'a> {
     /// Made by the engine for each plugin, and by tests.
-    pub fn new(consumers: &'a Arc<Consumers>, credentials: &'a CredentialStores, signing: &'a WorkPool) -> Self {
-        Self { consumers, credentials, signing, warnings: RefCell::default() }
+    pub fn new(resources: &'a Resources) -> Self {
+        Self { resources, warnings: RefCell::default() }
     }
 
     /// All consumers, to look one up per request.
     pub fn consumers(&self) -> Arc<Consumers> {
-        Arc::clone(self.consumers)
+        Arc::clone(&self.resources.consumers)
     }
 
     /// The consumer that `anonymous` names, by id or user name.
@@ -30,10 +28,18 @@ impl<'a> Scope<'a> {
     /// # Errors
     /// When there is none.
     pub fn anonymous(&self, id_or_username: Option<&str>) -> Result<Option<Arc<Consumer>>, ConfigError> {
+        self.consumer("anonymous", id_or_username)
+    }
+
+    /// The consumer that a field names, by id or user name; an empty one names nobody.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn consumer(&self, field: &str, id_or_username: Option<&str>) -> Result<Option<Arc<Consumer>>, ConfigError> {
         let Some(wanted) = id_or_username.filter(|wanted| !wanted.is_empty()) else { return Ok(None) };
-        match self.consumers.find(wanted) {
+        match self.resources.consumers.find(wanted) {
             Some(consumer) => Ok(Some(Arc::clone(consumer))),
-            None => Err(ConfigError::new("anonymous", format!("no consumer has the id or username `{wanted}`"))),
+            None => Err(ConfigError::new(field, format!("no consumer has the id or username `{wanted}`"))),
         }
     }
 
@@ -42,14 +48,41 @@ impl<'a> Scope<'a> {
     /// # Errors
     /// When the plugin does not list it in [`crate::Plugin::CREDENTIALS`].
     pub fn credentials<S: CredentialStore>(&self) -> Result<Arc<S>, ConfigError> {
-        self.credentials
+        self.resources
+            .credentials
             .get()
             .ok_or_else(|| ConfigError::new("", format!("no plugin declares the credentials `{}`", S::COLLECTION)))
     }
 
+    /// An authority of `ca_certificates`, by its id.
+    pub fn ca_certificate(&self, id: &str) -> Option<Arc<CaCertificate>> {
+        self.resources.ca_certificates.get(id).map(Arc::clone)
+    }
+
     /// The threads that sign.
     pub fn signing_pool(&self) -> WorkPool {
-        self.signing.clone()
+        self.resources.signing.clone()
+    }
+
+    /// The threads that verify passwords.
+    pub fn hashing_pool(&self) -> WorkPool {
+        self.resources.hashing.clone()
+    }
+
+    /// Names to addresses, as the gateway looks services up.
+    pub fn names(&self) -> Arc<dyn Names> {
+        Arc::clone(&self.resources.names)
+    }
+
+    /// A value that survives a reload: the same type and key give the same value as long as some configuration holds it.
+    /// The key must say all that the value was made from.
+    pub fn shared<T: Any + Send + Sync>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        self.resources.backgrounds.shared(key, make)
+    }
+
+    /// The same for a value with work of its own, which starts when the configuration is published.
+    pub fn background<T: Background>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        self.resources.backgrounds.background(key, make)
     }
 
     /// Tells the operator of something legal but unwise, by `check` and at start.

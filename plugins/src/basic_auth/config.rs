@@ -75,8 +75,8 @@ impl CredentialStore for Users {
     fn build(records: Vec<CredentialRecord<Entry>>) -> Result<Self, Vec<(usize, ConfigError)>> {
         let mut users = HashMap::with_capacity(records.len());
         let mut errors = Vec::new();
-        for (position, CredentialRecord { consumer, entry, .. }) in records.into_iter().enumerate() {
-            match user(&entry, consumer) {
+        for (position, CredentialRecord { id, consumer, entry }) in records.into_iter().enumerate() {
+            match user(&id, &entry, consumer) {
                 Ok(user) => {
                     if users.insert(entry.username.as_bytes().into(), user).is_some() {
                         let reason = format!("the user name `{}` stands twice", entry.username);
@@ -90,7 +90,7 @@ impl CredentialStore for Users {
     }
 }
 
-fn user(entry: &Entry, consumer: Arc<Consumer>) -> Result<User, ConfigError> {
+fn user(id: &Arc<str>, entry: &Entry, consumer: Arc<Consumer>) -> Result<User, ConfigError> {
     let wrong_name = |reason| Err(ConfigError::new("username", reason));
     if entry.username.is_empty() {
         return wrong_name("must not be empty");
@@ -108,10 +108,9 @@ fn user(entry: &Entry, consumer: Arc<Consumer>) -> Result<User, ConfigError> {
     Ok(User {
         password: fingerprint(password.as_bytes()),
         identity: Identity {
-            method: METHOD,
-            consumer: Some(consumer),
             identifier: Some(identifier),
-            proof: Proof::Password { username: entry.username.as_str().into() },
+            credential_id: Some(Arc::clone(id)),
+            ..Identity::new(METHOD, Some(consumer), Proof::Password { username: entry.username.as_str().into() })
         },
     })
 }

@@ -140,10 +140,9 @@ fn api_key(id: &Arc<str>, consumer: Arc<Consumer>, entry: &Entry) -> Result<ApiK
         text: entry.key.expose().into(),
         expires: entry.ttl,
         identity: Identity {
-            method: super::NAME,
-            consumer: Some(consumer),
             identifier: Some(identifier),
-            proof: Proof::Key { credential_id: Arc::clone(id) },
+            credential_id: Some(Arc::clone(id)),
+            ..Identity::new(super::NAME, Some(consumer), Proof::Key { credential_id: Arc::clone(id) })
         },
     })
 }

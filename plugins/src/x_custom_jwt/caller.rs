@@ -84,7 +84,7 @@ impl CallerSource {
         let (client_id, claims) = match &identity.proof {
             Proof::Password { username } => (text(username)?, None),
             Proof::Key { credential_id } => (self.key_client_id(credential_id, consumer, cx)?, None),
-            Proof::Certificate { subject } | Proof::Other { subject } => (text(subject)?, None),
+            Proof::Certificate { subject, .. } | Proof::Other { subject } => (text(subject)?, None),
             Proof::Token { claims } => (ClientId::Json(self.claim_of(claims)?.into()), Some(Cow::Borrowed(&**claims))),
             _ => return Err(Refusal::NoClientId.into()),
         };
@@ -133,7 +133,7 @@ impl CallerSource {
         if let Some(credentials) = authorization.strip_prefix(b"Basic ") {
             return Presented::Basic(credentials.trim_ascii());
         }
-        if let Some(Identity { proof: Proof::Certificate { subject }, .. }) = identity {
+        if let Some(Identity { proof: Proof::Certificate { subject, .. }, .. }) = identity {
             return Presented::Subject(subject);
         }
         request.header(&self.apikey_header).map_or(Presented::Nothing, |key| Presented::Key(key.as_bytes()))

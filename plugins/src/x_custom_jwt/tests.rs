@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{hmac, signature};
 use serde_json::{Value, json};
 use signet_plugin_api::{
-    Body, Busy, Claims, Consumer, Consumers, Context, CredentialStores, Flow, Handler, Identity, Job, JobQueue, Proof,
-    Protocol, RawConfig, Request, RequestId, Response, Scope, Service, StatusCode, WorkPool,
+    Body, Busy, Claims, Consumer, Context, Flow, Handler, Identity, Job, JobQueue, Proof, Protocol, RawConfig, Request,
+    RequestId, Resources, Response, Scope, Service, StatusCode, WorkPool,
 };
 
 use crate::{
@@ -44,8 +44,8 @@ fn mistakes(key: &str, fields: Value) -> Vec<String> {
 }
 
 fn compile_with(pool: &WorkPool, config: &str) -> (Arc<dyn Handler>, Vec<String>) {
-    let (consumers, credentials) = (Arc::new(Consumers::default()), CredentialStores::default());
-    let scope = Scope::new(&consumers, &credentials, pool);
+    let resources = Resources { signing: pool.clone(), ..Resources::default() };
+    let scope = Scope::new(&resources);
     let registry = builtin();
     let raw = RawConfig::new(serde_yaml::from_str(config).expect("a mapping"));
     let handler = registry.get("x-custom-jwt").expect("registered").compile(raw, &scope).expect("compiles");
@@ -60,7 +60,7 @@ fn consumer() -> Arc<Consumer> {
 }
 
 fn identity(proof: Proof) -> Identity {
-    Identity { method: "test", consumer: Some(consumer()), identifier: None, proof }
+    Identity::new("test", Some(consumer()), proof)
 }
 
 fn bearer(claims: &str) -> Proof {
@@ -246,7 +246,7 @@ async fn the_client_id_of_a_key_is_what_the_configuration_says() {
 #[tokio::test]
 async fn a_certificate_is_named_by_its_subject() {
     let subject = "C=US, ST=California, O=Kong Inc., OU=Konnect, CN=kong, emailAddress=contact@konghq.com";
-    let proof = Proof::Certificate { subject: subject.into() };
+    let proof = Proof::Certificate { subject: subject.into(), fingerprint: [0; 32] };
     assert_eq!(claims(&plugin(HS256, json!({})), verified(proof)).await["client_id"], subject);
 }
 
@@ -260,11 +260,7 @@ async fn a_third_partys_method_is_named_by_its_subject() {
 async fn a_key_plugin_that_left_no_key_breaks_the_request() {
     let handler = plugin(HS256, json!({}));
     let mut exchange = verified(key());
-    let client = signet_plugin_api::Client {
-        ip: std::net::Ipv4Addr::LOCALHOST.into(),
-        scheme: signet_plugin_api::Scheme::Http,
-        port: 8000,
-    };
+    let client = signet_plugin_api::Client::plain(std::net::Ipv4Addr::LOCALHOST, 8000);
     let mut request = Request::new(&mut exchange.head, &client, &mut exchange.body);
     assert!(handler.on_request(&mut request, &mut exchange.cx).await.is_err());
 }
@@ -529,7 +525,7 @@ async fn identity_source_request_refuses_what_kong_signs_by_mistake() {
 #[tokio::test]
 async fn identity_source_request_names_a_verified_certificate() {
     let handler = plugin(HS256, json!({ "identity_source": "request" }));
-    let proof = || Proof::Certificate { subject: "CN=kong".into() };
+    let proof = || Proof::Certificate { subject: "CN=kong".into(), fingerprint: [0; 32] };
     assert_eq!(claims(&handler, verified(proof()).header("apikey", "k")).await["client_id"], "CN=kong");
     let basic = verified(proof()).header("authorization", "Basic YWxpY2U6cA==");
     assert_eq!(claims(&handler, basic).await["client_id"], "alice");

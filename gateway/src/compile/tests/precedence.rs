@@ -2,9 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use signet_plugin_api::{
-    BufferedBody, Client, Consumer, Context, Identity, Proof, Request, RequestHeader, RequestId, Scheme,
-};
+use signet_plugin_api::{BufferedBody, Client, Consumer, Context, Identity, Proof, Request, RequestHeader, RequestId};
 
 use super::{plugins::RAN, prepared};
 use crate::{
@@ -50,10 +48,10 @@ async fn ran(prepared: &Prepared, route: &str, consumer: Option<&str>) -> String
     if let Some(id) = consumer {
         let consumer = Arc::new(Consumer::new(id, None, None, Vec::new()).expect("a consumer"));
         let proof = Proof::Other { subject: id.into() };
-        cx.authenticate(Identity { method: "test", consumer: Some(consumer), identifier: None, proof });
+        cx.authenticate(Identity::new("test", Some(consumer), proof));
     }
     let mut head = RequestHeader::build("GET", b"/", None).expect("a request line");
-    let client = Client { ip: Ipv4Addr::LOCALHOST.into(), scheme: Scheme::Http, port: 8000 };
+    let client = Client::plain(Ipv4Addr::LOCALHOST, 8000);
     let mut body = BufferedBody::default();
     let mut request = Request::new(&mut head, &client, &mut body);
     let outcome = entry.chain.on_request(&mut request, &mut cx, &mut Progress::default()).await;

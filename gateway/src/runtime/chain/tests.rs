@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use signet_plugin_api::{BufferedBody, Client, Consumer, Identity, Proof, RequestId, Scheme, StatusCode};
+use signet_plugin_api::{BufferedBody, Client, Consumer, Identity, Proof, RequestId, StatusCode};
 
 use super::*;
 
@@ -85,7 +85,7 @@ fn consumer(id: &str) -> Arc<Consumer> {
 
 fn identity(consumer: &Arc<Consumer>) -> Identity {
     let proof = Proof::Other { subject: Arc::clone(&consumer.id) };
-    Identity { method: "probe", consumer: Some(Arc::clone(consumer)), identifier: None, proof }
+    Identity::new("probe", Some(Arc::clone(consumer)), proof)
 }
 
 /// One request through all phases of a chain.
@@ -134,7 +134,7 @@ impl Ride {
     async fn request(&mut self) -> (Chain, Progress, Outcome) {
         let chain = Chain::new(std::mem::take(&mut self.slots));
         let mut head = RequestHeader::build("GET", b"/", None).expect("a request line");
-        let client = Client { ip: Ipv4Addr::LOCALHOST.into(), scheme: Scheme::Http, port: 8000 };
+        let client = Client::plain(Ipv4Addr::LOCALHOST, 8000);
         let (mut body, mut progress) = (BufferedBody::default(), Progress::default());
         let mut request = Request::new(&mut head, &client, &mut body);
         let outcome = chain.on_request(&mut request, &mut self.cx, &mut progress).await;
