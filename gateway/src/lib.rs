@@ -10,6 +10,7 @@ mod metrics;
 mod path;
 mod prepare;
 mod proxy;
+mod quarantine;
 pub mod runtime;
 mod server;
 pub mod settings;

@@ -33,7 +33,9 @@ impl Metrics {
             describe(REQUESTS, &["service", "route", "code", "source"])?,
             describe(DURATION, &["service", "route"])?,
         ];
-        registry.register(Box::new(Requests { current, descriptions: requests }))?;
+        registry.register(Box::new(Requests { current: Arc::clone(&current), descriptions: requests }))?;
+        let quarantined = vec![describe(QUARANTINED, &[])?];
+        registry.register(Box::new(Configuration { current, descriptions: quarantined }))?;
         let queue = vec![describe(QUEUE, &[])?, describe(REFUSED, &[])?];
         registry.register(Box::new(Signing { pool: signing, descriptions: queue }))?;
         Ok(Self { registry })
@@ -52,6 +54,10 @@ impl Metrics {
 
 const REQUESTS: (&str, &str) = ("http_requests_total", "Requests by service, route, status code and who answered.");
 const DURATION: (&str, &str) = ("request_duration_seconds", "Time from the request's head to the end of the response.");
+const QUARANTINED: (&str, &str) = (
+    "config_quarantined_entities",
+    "Routes that answer 503 because something that concerns them is wrong in the file.",
+);
 const QUEUE: (&str, &str) = ("signing_queue_depth", "Signatures that wait for a thread.");
 const REFUSED: (&str, &str) = ("signing_refused_total", "Signatures refused because the queue was full.");
 
@@ -146,6 +152,27 @@ fn family((name, help): (&str, &str), kind: MetricType, metrics: Vec<Metric>) ->
     family.set_field_type(kind);
     family.set_metric(metrics);
     family
+}
+
+/// What the current configuration could not use.
+struct Configuration {
+    current: Arc<Current>,
+    descriptions: Vec<Desc>,
+}
+
+impl Collector for Configuration {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descriptions.iter().collect()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floats")]
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut gauge = Gauge::default();
+        gauge.set_value(self.current.pin().quarantined() as f64);
+        let mut metric = Metric::default();
+        metric.set_gauge(gauge);
+        vec![family(QUARANTINED, MetricType::GAUGE, vec![metric])]
+    }
 }
 
 /// The signing queue, read when it is scraped.

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use crate::{
-    compile::{self, Compiled, Engine, Problem},
+    compile::{self, Engine, Problem},
     config::{self, Known, LoadErrors, Loaded, Mistake, Places},
+    quarantine::{Quarantined, Territory},
     runtime::Snapshot,
+    settings::InvalidEntities,
 };
 
 /// A configuration that can be served.
@@ -15,6 +17,8 @@ pub(crate) struct Prepared {
     pub snapshot: Snapshot,
     /// Legal but unwise, in the order of the file.
     pub warnings: Vec<Mistake>,
+    /// Why some routes are out of service (`invalid_entities: quarantine`), in the order of the file.
+    pub quarantined: Vec<Mistake>,
 }
 
 /// Loads and compiles a file. Nothing is started, nothing is published.
@@ -25,40 +29,39 @@ pub(crate) fn prepare(path: &Path, engine: &Engine<'_>) -> Result<Prepared, Load
     settle(config::load(path, &Known::of(engine.registry), &config::process_env), engine)
 }
 
-/// Compiles what was loaded.
+/// Compiles what was loaded. What could be read of a file with mistakes is compiled all the same, so that one run shows
+/// every mistake.
 ///
 /// # Errors
-/// Every mistake of both.
+/// Every mistake of both, unless they concern single routes and the settings say to quarantine these.
 pub(crate) fn settle(loaded: Result<Loaded, LoadErrors>, engine: &Engine<'_>) -> Result<Prepared, LoadErrors> {
-    match loaded {
-        Ok(loaded) => finish(loaded, engine),
-        Err(mut errors) => {
-            // What could be read is compiled all the same, so that one run shows every mistake.
-            if let Some(partial) = errors.partial.take()
-                && let Err(more) = finish(*partial, engine)
-            {
-                errors.add(more.mistakes);
-            }
-            Err(errors)
-        }
-    }
-}
-
-fn finish(loaded: Loaded, engine: &Engine<'_>) -> Result<Prepared, LoadErrors> {
-    let Loaded { model, mut warnings, places, hash, .. } = loaded;
-    match compile::compile(model, engine) {
-        Ok(Compiled { mut snapshot, warnings: more }) => {
-            snapshot.hash = hash;
-            warnings.extend(more.into_iter().map(|problem| locate(&problem, &places)));
-            warnings.sort_by_key(|warning| warning.line);
-            Ok(Prepared { snapshot, warnings })
-        }
-        Err(problems) => {
-            let mut errors = LoadErrors { mistakes: Vec::new(), warnings, partial: None };
-            errors.add(problems.iter().map(|problem| locate(problem, &places)));
-            Err(errors)
-        }
-    }
+    let (loaded, mistakes) = match loaded {
+        Ok(loaded) => (loaded, Vec::new()),
+        Err(mut errors) => match errors.partial.take() {
+            Some(partial) => (*partial, errors.mistakes),
+            None => return Err(errors),
+        },
+    };
+    let Loaded { mut model, mut warnings, places, hash, .. } = loaded;
+    let territory = (engine.invalid_entities == InvalidEntities::Quarantine).then(|| {
+        let territory = Territory::of(&model);
+        Territory::leave_out(&mut model, &mistakes);
+        territory
+    });
+    let compiled = compile::compile(model, engine);
+    warnings.extend(compiled.warnings.iter().map(|problem| locate(problem, &places)));
+    warnings.sort_by_key(|warning| warning.line);
+    let mut errors = LoadErrors { mistakes, warnings, partial: None };
+    errors.add(compiled.mistakes.iter().map(|problem| locate(problem, &places)));
+    let concerned = match (&territory, errors.mistakes.is_empty()) {
+        (_, true) => Some(Quarantined::new()),
+        (Some(territory), false) => territory.routes(&errors.mistakes),
+        (None, false) => None,
+    };
+    let (Some(mut snapshot), Some(concerned)) = (compiled.snapshot, concerned) else { return Err(errors) };
+    snapshot.quarantine(&concerned);
+    snapshot.hash = hash;
+    Ok(Prepared { snapshot, warnings: errors.warnings, quarantined: errors.mistakes })
 }
 
 fn locate(problem: &Problem, places: &Places) -> Mistake {

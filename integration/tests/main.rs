@@ -19,6 +19,7 @@ mod jose;
 mod key_auth;
 mod programmable;
 mod proxying;
+mod quarantine;
 mod refusals;
 mod request_termination;
 mod scopes;

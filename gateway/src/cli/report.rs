@@ -14,6 +14,11 @@ pub(super) fn warning<'a>(file: &'a Path, warning: &'a Mistake) -> impl fmt::Dis
     Located { file, mistake: warning, kind: "warning: " }
 }
 
+/// `FILE:LINE: path: quarantined: reason`
+pub(super) fn quarantined<'a>(file: &'a Path, mistake: &'a Mistake) -> impl fmt::Display + 'a {
+    Located { file, mistake, kind: "quarantined: " }
+}
+
 struct Located<'a> {
     file: &'a Path,
     mistake: &'a Mistake,

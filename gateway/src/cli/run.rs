@@ -11,11 +11,12 @@ use std::{
 use pingora::{apps::HttpServerOptions, services::listening::Service};
 use pingora_proxy::http_proxy;
 use signet_plugin_api::{Backgrounds, Registry, WorkPool};
+use tracing::warn;
 
 use super::{fail, logging, report, say};
 use crate::{
     admin::Status,
-    compile::{self, Engine},
+    compile::{self, Compiled, Engine},
     config::{LoadErrors, Model},
     metrics::Metrics,
     prepare::{Prepared, prepare},
@@ -128,16 +129,24 @@ fn configuration(
         hashing: WorkPool::new(Arc::clone(&parts.hashing) as _),
         backgrounds: Arc::clone(&parts.backgrounds),
         upstream_idle: settings.upstream_keepalive_idle_timeout,
+        invalid_entities: settings.invalid_entities,
     };
     let Some(file) = file else {
         return match compile::compile(Model::default(), &engine) {
-            Ok(empty) => Ok(Prepared { snapshot: empty.snapshot, warnings: Vec::new() }),
-            Err(_) => Err(fail(1, format_args!("the empty configuration does not compile"))),
+            Compiled { snapshot: Some(snapshot), .. } => {
+                Ok(Prepared { snapshot, warnings: Vec::new(), quarantined: Vec::new() })
+            }
+            Compiled { snapshot: None, .. } => Err(fail(1, format_args!("the empty configuration does not compile"))),
         };
     };
     match prepare(file, &engine) {
         Ok(prepared) => {
             prepared.warnings.iter().for_each(|warning| say(report::warning(file, warning)));
+            prepared.quarantined.iter().for_each(|mistake| say(report::quarantined(file, mistake)));
+            for entry in prepared.snapshot.routes.iter().filter(|entry| entry.quarantined) {
+                let route = entry.route.name.as_deref().unwrap_or(&entry.route.id);
+                warn!(route, "quarantined: the route answers 503 until its mistakes are mended");
+            }
             Ok(prepared)
         }
         Err(LoadErrors { mistakes, warnings, .. }) => {
@@ -157,7 +166,13 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
         banner += &format!("{kind} listening on http://{}\n", bound.address);
     }
     banner += &match file {
-        Some(file) => format!("serving {} from {}", prepared.snapshot.counts, file.display()),
+        Some(file) => {
+            let out = match prepared.snapshot.quarantined() {
+                0 => String::new(),
+                count => format!(" ({count} of the routes quarantined)"),
+            };
+            format!("serving {}{out} from {}", prepared.snapshot.counts, file.display())
+        }
         None => "serving nothing: neither -c nor the setting declarative_config names a file".to_owned(),
     };
 

@@ -18,6 +18,7 @@ use crate::{
         Counts, RouteStats, Snapshot,
         resolver::{Lookup, Resolver, Sources},
     },
+    settings::InvalidEntities,
 };
 
 /// What the engine lends to a configuration.
@@ -35,6 +36,8 @@ pub(crate) struct Engine<'a> {
     pub backgrounds: Arc<Backgrounds>,
     /// How long an upstream connection is kept when nothing uses it; `None` is for ever.
     pub upstream_idle: Option<Duration>,
+    /// What becomes of a file with mistakes.
+    pub invalid_entities: InvalidEntities,
 }
 
 impl<'a> Engine<'a> {
@@ -50,24 +53,24 @@ impl<'a> Engine<'a> {
             hashing: WorkPool::inline(),
             backgrounds: Arc::default(),
             upstream_idle: None,
+            invalid_entities: InvalidEntities::Reject,
         })
     }
 }
 
-/// A configuration that can be served, with what its operator should know.
+/// What became of a model, with what its operator should know.
 #[derive(Debug)]
 pub(crate) struct Compiled {
-    /// Ready to be published.
-    pub snapshot: Snapshot,
+    /// Whole when there is no mistake; none when not even the routes can be told from each other.
+    pub snapshot: Option<Snapshot>,
+    /// Every mistake that the model shows once plugins, credentials and routes are understood.
+    pub mistakes: Vec<Problem>,
     /// Legal but unwise.
     pub warnings: Vec<Problem>,
 }
 
-/// Compiles a model.
-///
-/// # Errors
-/// Every mistake that the model shows once plugins, credentials and routes are understood.
-pub(crate) fn compile(model: Model, engine: &Engine<'_>) -> Result<Compiled, Vec<Problem>> {
+/// Compiles a model. A snapshot that comes with mistakes must not serve the routes that they concern.
+pub(crate) fn compile(model: Model, engine: &Engine<'_>) -> Compiled {
     let mut problems = Problems::default();
     let consumers = consumers::index(&model.consumers, &mut problems);
     let credentials = consumers::credentials(model.credentials, &model.consumers, engine.registry, &mut problems);
@@ -90,11 +93,9 @@ pub(crate) fn compile(model: Model, engine: &Engine<'_>) -> Result<Compiled, Vec
         consumers: model.consumers.len(),
     };
     let (mistakes, warnings) = problems.into_parts();
-    match routes {
-        Some((router, routes)) if mistakes.is_empty() => {
-            let unrouted = Arc::new(RouteStats::new("", ""));
-            Ok(Compiled { snapshot: Snapshot { router, routes, unrouted, counts, hash: String::new() }, warnings })
-        }
-        _ => Err(mistakes),
-    }
+    let snapshot = routes.map(|(router, routes)| {
+        let unrouted = Arc::new(RouteStats::new("", ""));
+        Snapshot { router, routes, unrouted, counts, hash: String::new() }
+    });
+    Compiled { snapshot, mistakes, warnings }
 }

@@ -43,6 +43,7 @@ pub(super) fn compile(
             chain: Chain::new(slots),
             stats: Arc::new(RouteStats::new(service_label, route_label)),
             upstream,
+            quarantined: false,
         });
         served.push(decl);
     }

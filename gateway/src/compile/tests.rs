@@ -2,6 +2,7 @@
 
 mod plugins;
 mod precedence;
+mod quarantine;
 
 use std::path::Path;
 
@@ -13,14 +14,19 @@ use crate::{
     config::{self, Known, LoadErrors, Mistake},
     prepare::{Prepared, settle},
     runtime::RouteEntry,
+    settings::InvalidEntities,
 };
 
 const ONE_ROUTE: &str = "services: [{name: s, host: h, routes: [{name: r, paths: [/]}]}]\n";
 
 /// Loads and compiles a text; `_format_version` is its first line.
 fn prepare(text: &str) -> Result<Prepared, LoadErrors> {
+    prepare_with(text, InvalidEntities::Reject)
+}
+
+fn prepare_with(text: &str, invalid_entities: InvalidEntities) -> Result<Prepared, LoadErrors> {
     let registry = Registry::new().with::<Marker>().with::<Gate>().with::<Needy>().with::<First>();
-    let engine = Engine::at_rest(&registry).expect("a resolver");
+    let engine = Engine { invalid_entities, ..Engine::at_rest(&registry).expect("a resolver") };
     let text = format!("_format_version: '3.0'\n{text}");
     settle(config::from_text(text, Path::new("kong.yml"), &Known::of(&registry), &|_| None), &engine)
 }

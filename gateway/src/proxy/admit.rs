@@ -159,6 +159,9 @@ fn route(session: &Session, ex: &mut Exchange, caller: &Caller) -> Result<(), Re
     let found = snapshot.router.find(&query).ok_or_else(not_found)?;
     let entry = snapshot.entry(found.route).ok_or_else(not_found)?;
     ex.routed(found.route);
+    if entry.quarantined {
+        return Err(Response::error(StatusCode::SERVICE_UNAVAILABLE, "Service unavailable"));
+    }
     if found.https_only && caller.scheme != Scheme::Https {
         return Err(redirect(session, caller, entry.route.https_redirect_status_code));
     }

@@ -1,6 +1,6 @@
 //! One compiled configuration.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use signet_plugin_api::Route;
 
@@ -30,6 +30,8 @@ pub struct RouteEntry {
     pub chain: Chain,
     /// Its counters.
     pub stats: Arc<RouteStats>,
+    /// Something that concerns it is wrong in the file: it answers 503.
+    pub quarantined: bool,
 }
 
 /// How many entities a configuration serves.
@@ -43,6 +45,19 @@ pub struct Counts {
 }
 
 impl Snapshot {
+    /// Takes the routes of these ids out of service.
+    pub(crate) fn quarantine(&mut self, ids: &HashSet<Arc<str>>) {
+        for entry in self.routes.iter_mut().filter(|entry| ids.contains(&entry.route.id)) {
+            // What was compiled of it may lack the very plugin that guards it.
+            (entry.quarantined, entry.upstream, entry.chain) = (true, None, Chain::default());
+        }
+    }
+
+    /// How many routes are out of service.
+    pub fn quarantined(&self) -> usize {
+        self.routes.iter().filter(|entry| entry.quarantined).count()
+    }
+
     /// The entry at a position that the router gave.
     pub fn entry(&self, position: u32) -> Option<&RouteEntry> {
         self.routes.get(usize::try_from(position).ok()?)

@@ -21,6 +21,7 @@ pub use logs::{LogFormat, LogLevel, LogTarget};
 pub use resolve::ResolveOverride;
 pub use source::Problem;
 pub use tokens::HeaderTokens;
+pub use values::InvalidEntities;
 
 use source::Source;
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub signing_queue: usize,
     /// The declarative file, unless the command line names one.
     pub declarative_config: Option<PathBuf>,
+    /// What becomes of a file with mistakes.
+    pub invalid_entities: InvalidEntities,
     /// The hosts file.
     pub dns_hostsfile: PathBuf,
     /// Name servers; those of the system when empty.
@@ -126,6 +129,7 @@ fn decode(source: &mut Source) -> Settings {
         signing_threads: source.value("signing_threads", values::threads).flatten().unwrap_or(cores),
         signing_queue: source.value("signing_queue", values::count).unwrap_or(1024),
         declarative_config: source.value("declarative_config", values::path),
+        invalid_entities: source.value("invalid_entities", values::invalid_entities).unwrap_or_default(),
         dns_hostsfile: source.value("dns_hostsfile", values::path).unwrap_or_else(|| "/etc/hosts".into()),
         dns_resolver: source.list("dns_resolver", values::name_server).unwrap_or_default(),
         trusted_ips: source.list("trusted_ips", values::network).unwrap_or_default(),
@@ -160,7 +164,6 @@ fn not_implemented(source: &mut Source) {
         ("ssl_cipher_suite", "intermediate"),
         ("ssl_protocols", "TLSv1.2 TLSv1.3"),
         ("signing_backend", "ring"),
-        ("invalid_entities", "reject"),
         ("proxy_access_log", "off"),
         ("upstream_keepalive_max_requests", "0"),
     ] {

@@ -96,7 +96,7 @@ fn the_page_on_settings_has_a_row_for_each() {
 #[test]
 fn every_mistake_is_told_with_its_line_or_variable() {
     let yaml = "proxy_listen: 0.0.0.0:8443 ssl\nproxy_listne: 127.0.0.1:1\nthreads: many\n\
-                trusted_ips: [10.0.0.0/8, nowhere]\ninvalid_entities: quarantine\nheaders: {a: b}\ndrain_timeout: [1, 2]\n";
+                trusted_ips: [10.0.0.0/8, nowhere]\ninvalid_entities: drop\nheaders: {a: b}\ndrain_timeout: [1, 2]\n";
     let errors = load(Some(yaml), &[("SIGNET_LOG_FORMAT", "xml")]).expect_err("mistakes");
     assert_eq!(
         errors,
@@ -106,7 +106,7 @@ fn every_mistake_is_told_with_its_line_or_variable() {
             "FILE:2: proxy_listne: unknown setting `proxy_listne`; did you mean `proxy_listen`?",
             "FILE:3: threads: expected a number from 1 to 1024, or auto",
             "FILE:4: trusted_ips: `nowhere`: expected an address or a network such as 10.0.0.0/8",
-            "FILE:5: invalid_entities: not implemented yet; only its default (`reject`) is accepted",
+            "FILE:5: invalid_entities: expected `reject` or `quarantine`",
             "FILE:6: headers: expected a value or a list of values",
             "FILE:7: drain_timeout: expected one value, found a list",
         ]

@@ -21,6 +21,24 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     Ok(text.into())
 }
 
+/// What becomes of a declarative file with mistakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InvalidEntities {
+    /// It is refused.
+    #[default]
+    Reject,
+    /// The routes that the mistakes concern answer 503; the others are served.
+    Quarantine,
+}
+
+pub(super) fn invalid_entities(text: &str) -> Result<InvalidEntities, String> {
+    match text {
+        "reject" => Ok(InvalidEntities::Reject),
+        "quarantine" => Ok(InvalidEntities::Quarantine),
+        _ => Err("expected `reject` or `quarantine`".to_owned()),
+    }
+}
+
 pub(super) fn number(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "expected a whole number, 0 or more".to_owned())
 }
