@@ -23,7 +23,7 @@ check: deps ## Check every example configuration
 	$(CARGO) run -q -p tenant-header -- check examples/tenant-header/conf.yaml
 
 test: deps ## Run all tests
-	@./conf/install-packages.sh curl:curl
+	@./conf/install-packages.sh curl:curl chromium:chromium
 	$(CARGO) build -p signet -p tenant-header
 	$(CARGO) test --workspace
 

@@ -11,6 +11,7 @@
 mod attacks;
 mod bad_input;
 mod basic_auth;
+mod browser;
 mod check;
 mod cors;
 mod golden;
