@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::HeaderValue;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::Consumer;
@@ -86,6 +86,13 @@ pub struct Claims(Vec<(String, Box<RawValue>)>);
 #[error("{0}")]
 pub struct ClaimsError(#[from] serde_json::Error);
 
+impl ClaimsError {
+    /// Whether it is no JSON, or JSON that is something else.
+    pub fn category(&self) -> serde_json::error::Category {
+        self.0.classify()
+    }
+}
+
 impl Claims {
     /// Reads a JSON object. Of a name that stands twice the last value counts, as in most parsers.
     ///
@@ -93,6 +100,23 @@ impl Claims {
     /// When `json` is not one object and nothing else.
     pub fn parse(json: &[u8]) -> Result<Self, ClaimsError> {
         Ok(serde_json::from_slice(json)?)
+    }
+
+    /// Reads a JSON object. A name that stands twice is an error: two readers of the same token could take it for two
+    /// different statements (RFC 7519, 4).
+    ///
+    /// # Errors
+    /// When `json` is not one object and nothing else, or a name stands twice.
+    pub fn parse_unique(json: &[u8]) -> Result<Self, ClaimsError> {
+        let Members(claims) = serde_json::from_slice(json)?;
+        // Sorting, since who sends the token chooses how many there are.
+        let mut names: Vec<&str> = claims.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        if names.is_sorted_by(|one, next| one < next) {
+            Ok(Self(claims))
+        } else {
+            Err(serde_json::Error::custom("a name stands twice").into())
+        }
     }
 
     /// The JSON text of a claim.
@@ -108,23 +132,37 @@ impl Claims {
 
 impl<'de> serde::Deserialize<'de> for Claims {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Members(members) = Members::deserialize(deserializer)?;
+        let mut claims: Vec<(String, Box<RawValue>)> = Vec::with_capacity(members.len());
+        for (name, value) in members {
+            match claims.iter_mut().find(|(key, _)| *key == name) {
+                Some((_, slot)) => *slot = value,
+                None => claims.push((name, value)),
+            }
+        }
+        Ok(Self(claims))
+    }
+}
+
+/// All members of an object, in their order.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl<'de> serde::Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
         impl<'de> Visitor<'de> for Object {
-            type Value = Claims;
+            type Value = Members;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Claims, A::Error> {
-                let mut claims: Vec<(String, Box<RawValue>)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                    match claims.iter_mut().find(|(key, _)| *key == name) {
-                        Some((_, slot)) => *slot = value,
-                        None => claims.push((name, value)),
-                    }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
                 }
-                Ok(Claims(claims))
+                Ok(Members(members))
             }
         }
         deserializer.deserialize_map(Object)
@@ -150,6 +188,16 @@ mod tests {
         let claims = Claims::parse(br#"{"a":1,"a":2}"#).expect("an object");
         assert_eq!(claims.get("a").map(RawValue::get), Some("2"));
         assert_eq!(claims.iter().count(), 1);
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_an_error_where_it_matters() {
+        for text in [r#"{"a":1,"b":2,"a":1}"#, r#"{"a":1,"\u0061":2}"#] {
+            let error = Claims::parse_unique(text.as_bytes()).expect_err("a name that stands twice");
+            assert_eq!(error.category(), serde_json::error::Category::Data);
+        }
+        let claims = Claims::parse_unique(br#"{"b":1,"a":{"a":2}}"#).expect("an object");
+        assert_eq!(claims.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["b", "a"]);
     }
 
     #[test]
