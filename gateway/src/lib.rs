@@ -14,5 +14,6 @@ mod quarantine;
 pub mod runtime;
 mod server;
 pub mod settings;
+mod tls;
 
 pub use cli::run;

@@ -1,5 +1,6 @@
 //! Model and registry to snapshot: the only place where names become handles. Collects all mistakes.
 
+mod certificates;
 mod consumers;
 mod plugins;
 mod problem;
@@ -77,12 +78,13 @@ pub(crate) fn compile(model: Model, engine: &Engine<'_>) -> Compiled {
     let resources = Resources {
         consumers,
         credentials: Arc::new(credentials),
-        ca_certificates: Arc::default(),
+        ca_certificates: certificates::authorities(&model.ca_certificates, &mut problems),
         signing: engine.signing.clone(),
         hashing: engine.hashing.clone(),
         backgrounds: Arc::clone(&engine.backgrounds),
         names: Arc::new(Lookup(Arc::clone(&engine.resolver))),
     };
+    let certificates = certificates::served(&model.certificates, &mut problems);
     let instances = plugins::compile(model.plugins, engine.registry, &resources, &mut problems);
     let placed = plugins::Placed::new(&instances, &model.consumers);
     let routes = routes::compile(&model.services, &model.routes, &placed, engine, &mut problems);
@@ -95,7 +97,7 @@ pub(crate) fn compile(model: Model, engine: &Engine<'_>) -> Compiled {
     let (mistakes, warnings) = problems.into_parts();
     let snapshot = routes.map(|(router, routes)| {
         let unrouted = Arc::new(RouteStats::new("", ""));
-        Snapshot { router, routes, unrouted, counts, hash: String::new() }
+        Snapshot { router, routes, unrouted, certificates, counts, hash: String::new() }
     });
     Compiled { snapshot, mistakes, warnings }
 }

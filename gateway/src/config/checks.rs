@@ -114,6 +114,18 @@ pub(super) fn sni(text: &str) -> Check {
     host_or_address(&name)
 }
 
+/// The name of a certificate: one of a server, a whole label of which may be a wildcard at either end, or `*` for all.
+pub(super) fn server_name(text: &str) -> Check {
+    let placed = !text.contains('*') || text == "*" || text.starts_with("*.") || text.ends_with(".*");
+    demand(placed, "a wildcard is the first or the last label: `*.example.com`, `example.*`, or `*` alone")?;
+    if text == "*" { Ok(()) } else { sni(text) }
+}
+
+/// A server name as names are compared: without case, without the dot of the root.
+pub(super) fn plain_name(text: &str) -> String {
+    text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase()
+}
+
 /// The prefix of a vault entity.
 pub(super) fn vault_prefix(text: &str) -> Check {
     let accepted = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -229,6 +241,9 @@ mod tests {
         accepts(method, &["GET", "PURGE"], &["", "get", "M-SEARCH"]);
         accepts(route_header, &["x-a_b"], &["", "x y", "Host"]);
         accepts(sni, &["a.com", "*.a.com", "a.*"], &["", "1.2.3.4", "a.com:443", "a.*.b", "*.a.*"]);
+        let bad = ["", "1.2.3.4", "a.com:443", "*a.com", "a*", "*.a.*", "**"];
+        accepts(server_name, &["a.com", "A.com.", "*.a.com", "a.*", "*"], &bad);
+        assert_eq!(plain_name("A.com."), "a.com");
     }
 
     #[test]

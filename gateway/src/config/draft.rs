@@ -12,12 +12,9 @@ use super::{
 };
 
 /// Kong's collections that have no counterpart here yet.
-const NOT_IMPLEMENTED: [&str; 19] = [
+const NOT_IMPLEMENTED: [&str; 16] = [
     "upstreams",
     "targets",
-    "certificates",
-    "snis",
-    "ca_certificates",
     "keys",
     "key_sets",
     "consumer_groups",
@@ -65,6 +62,9 @@ pub(super) struct Waiting {
 pub(super) struct Draft<'c> {
     pub(super) cx: &'c Context<'c>,
     pub(super) model: Model,
+    pub(super) certificates: Index,
+    pub(super) snis: Index,
+    pub(super) ca_certificates: Index,
     pub(super) services: Index,
     pub(super) routes: Index,
     pub(super) consumers: Index,
@@ -72,6 +72,8 @@ pub(super) struct Draft<'c> {
     pub(super) plugin_scopes: HashMap<(String, Scope), At>,
     pub(super) custom_ids: HashMap<String, At>,
     pub(super) credential_ids: HashMap<(&'static str, Arc<str>), At>,
+    /// With the certificate that each is nested in.
+    pub(super) waiting_snis: Vec<(usize, At, Value)>,
     pub(super) waiting_routes: Vec<Waiting>,
     pub(super) waiting_plugins: Vec<Waiting>,
     pub(super) waiting_credentials: Vec<(&'static str, Waiting)>,
@@ -86,6 +88,7 @@ impl<'c> Draft<'c> {
         let mut draft = Self::new(cx);
         header(&mut top);
         draft.vaults(&mut top);
+        draft.all_certificates(&mut top);
         let [services, mut routes, consumers, plugins] =
             ["services", "routes", "consumers", "plugins"].map(|collection| top.entities(collection));
         for (at, value) in services {
@@ -133,6 +136,9 @@ impl<'c> Draft<'c> {
         Self {
             cx,
             model: Model::default(),
+            certificates: Index::new("certificate", "certificates", "id"),
+            snis: Index::new("sni", "snis", "name"),
+            ca_certificates: Index::new("ca_certificate", "ca_certificates", "id"),
             services: Index::new("service", "services", "name"),
             routes: Index::new("route", "routes", "name"),
             consumers: Index::new("consumer", "consumers", "username"),
@@ -140,6 +146,7 @@ impl<'c> Draft<'c> {
             plugin_scopes: HashMap::new(),
             custom_ids: HashMap::new(),
             credential_ids: HashMap::new(),
+            waiting_snis: Vec::new(),
             waiting_routes: Vec::new(),
             waiting_plugins: Vec::new(),
             waiting_credentials: Vec::new(),

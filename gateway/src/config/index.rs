@@ -90,17 +90,27 @@ impl Index {
 
     /// The entity that the field of `fields` refers to, or the one that `fields` is nested in.
     pub(super) fn refer(&self, fields: &mut Fields<'_>, nested: Option<usize>) -> Result<Option<usize>, Dangling> {
-        let Some(wanted) = fields.take(self.field) else { return Ok(nested) };
+        self.refer_by(fields, self.field, nested)
+    }
+
+    /// The same by a field of another name: `client_certificate`.
+    pub(super) fn refer_by(
+        &self,
+        fields: &mut Fields<'_>,
+        field: &'static str,
+        nested: Option<usize>,
+    ) -> Result<Option<usize>, Dangling> {
+        let Some(wanted) = fields.take(field) else { return Ok(nested) };
         let found = match self.find(&wanted) {
             Ok(found) => found,
             Err(reason) => {
-                fields.wrong(self.field, reason);
+                fields.wrong(field, reason);
                 return Err(Dangling);
             }
         };
         match nested {
             Some(parent) if parent != found => {
-                fields.wrong(self.field, format!("it is nested in another {0}; leave `{0}` out", self.field));
+                fields.wrong(field, format!("it is nested in another {field}; leave `{field}` out"));
                 Err(Dangling)
             }
             _ => Ok(Some(found)),
@@ -115,7 +125,7 @@ impl Index {
                 .get(text.as_str())
                 .or_else(|| self.by_id(text))
                 .copied()
-                .ok_or_else(|| self.nothing(&format!("{} or id", self.naming), text)),
+                .ok_or_else(|| self.nothing(&self.names(), text)),
             Value::Mapping(members) if members.len() == 1 => match members.iter().next() {
                 Some((Value::String(key), Value::String(id))) if key == "id" => {
                     self.by_id(id).copied().ok_or_else(|| self.nothing("id", id))
@@ -123,11 +133,18 @@ impl Index {
                 Some((Value::String(key), Value::String(name))) if key == self.naming => {
                     self.by_name.get(name.as_str()).copied().ok_or_else(|| self.nothing(self.naming, name))
                 }
+                _ if self.naming == "id" => Err("expected `id`".to_owned()),
                 _ => Err(format!("expected `id` or `{}`", self.naming)),
             },
+            Value::Mapping(_) if self.naming == "id" => Err("expected `id` alone".to_owned()),
             Value::Mapping(_) => Err(format!("expected either `id` or `{}`", self.naming)),
-            other => Err(format!("expected the {} or id of a {}, found {}", self.naming, self.field, kind(other))),
+            other => Err(format!("expected the {} of a {}, found {}", self.names(), self.field, kind(other))),
         }
+    }
+
+    /// What an entity of this kind is referred to by.
+    fn names(&self) -> String {
+        if self.naming == "id" { "id".to_owned() } else { format!("{} or id", self.naming) }
     }
 
     fn by_id(&self, id: &str) -> Option<&usize> {

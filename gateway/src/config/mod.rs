@@ -1,6 +1,7 @@
 //! From the text of a declarative file to the [`Model`]: Kong's format, with every mistake told by path and line.
 
 mod at;
+mod certificate;
 mod checks;
 mod consumer;
 mod credential;
@@ -32,7 +33,10 @@ use signet_plugin_api::Registry;
 
 pub use at::At;
 pub use mistake::{LoadErrors, Mistake};
-pub use model::{ConsumerDecl, CredentialDecl, Model, PluginDecl, RouteDecl, ServiceDecl};
+pub use model::{
+    CaCertificateDecl, CertificateDecl, ConsumerDecl, CredentialDecl, Model, Pem, PluginDecl, RouteDecl, ServiceDecl,
+    SniDecl,
+};
 pub use places::Places;
 pub use vault::Env;
 

@@ -10,6 +10,10 @@ use super::At;
 #[derive(Debug, Default)]
 pub struct Model {
     /// In the order of the file.
+    pub certificates: Vec<CertificateDecl>,
+    /// In the order of the file.
+    pub ca_certificates: Vec<CaCertificateDecl>,
+    /// In the order of the file.
     pub services: Vec<ServiceDecl>,
     /// In the order of the file.
     pub routes: Vec<RouteDecl>,
@@ -20,6 +24,49 @@ pub struct Model {
     /// Of all collections.
     pub credentials: Vec<CredentialDecl>,
 }
+
+/// A certificate with its key, for the server names that are its own and for services that want one of us.
+#[derive(Debug)]
+pub struct CertificateDecl {
+    /// Its UUID.
+    pub id: Arc<str>,
+    /// The certificate, then its intermediates; empty when it is missing.
+    pub cert: Pem,
+    /// The private key; empty when it is missing.
+    pub key: Pem,
+    /// The same for the other kind of key (`cert_alt`, `key_alt`): RSA besides ECDSA.
+    pub alternative: Option<(Pem, Pem)>,
+    /// Its names.
+    pub snis: Vec<SniDecl>,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// A server name of a certificate.
+#[derive(Debug)]
+pub struct SniDecl {
+    /// In lower case, without a dot at its end: a name, `*.a.test`, `a.*` or `*`.
+    pub name: Arc<str>,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// An authority and its place.
+#[derive(Debug)]
+pub struct CaCertificateDecl {
+    /// Its UUID.
+    pub id: Arc<str>,
+    /// One certificate; empty when it is missing.
+    pub cert: Pem,
+    /// `cert_digest`: its SHA-256 in lower-case hexadecimal.
+    pub digest: Option<String>,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// A PEM text as it stands in a file. It may be a private key.
+#[derive(Clone, Default)]
+pub struct Pem(String);
 
 /// A service and its place.
 #[derive(Debug)]
@@ -88,6 +135,34 @@ pub struct CredentialDecl {
     pub fields: RawConfig,
     /// Where it stands.
     pub at: At,
+}
+
+impl Pem {
+    /// Any text.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// Whether it is missing or wrong, which has been reported.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text without white space, which changes nothing in it.
+    pub(super) fn compact(&self) -> String {
+        self.0.split_whitespace().collect()
+    }
+}
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pem")
+    }
 }
 
 impl fmt::Debug for PluginDecl {

@@ -4,6 +4,8 @@ use std::{collections::HashSet, fmt, sync::Arc};
 
 use signet_plugin_api::Route;
 
+use crate::tls::Certificates;
+
 use super::{RouteStats, Upstream, chain::Chain, router::Router};
 
 /// Everything that a request needs to know of the configuration. Nothing in it can be invalid.
@@ -14,6 +16,9 @@ pub struct Snapshot {
     pub routes: Vec<RouteEntry>,
     /// The counters of requests that no route took.
     pub unrouted: Arc<RouteStats>,
+    /// What handshakes present, by server name.
+    #[expect(dead_code, reason = "the listeners come next")]
+    pub(crate) certificates: Certificates,
     /// How much of everything there is.
     pub counts: Counts,
     /// The SHA-256 of the text that it was compiled from, in hexadecimal; empty for the empty configuration.
