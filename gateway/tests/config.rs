@@ -100,7 +100,13 @@ fn every_configuration_that_we_show_people_compiles() {
 fn the_built_in_plugins_run_in_kongs_order() {
     let registry = signet_plugins::builtin();
     let order: Vec<_> = registry.iter().map(|plugin| (plugin.name, plugin.priority)).collect();
-    let kongs =
-        [("cors", 2000), ("key-auth", 1250), ("basic-auth", 1100), ("x-custom-jwt", 1025), ("request-termination", 2)];
+    let kongs = [
+        ("cors", 2000),
+        ("key-auth", 1250),
+        ("basic-auth", 1100),
+        ("x-custom-jwt", 1025),
+        ("acl", 950),
+        ("request-termination", 2),
+    ];
     assert_eq!(order, kongs);
 }

@@ -8,11 +8,13 @@
     reason = "tests report by panicking, and say what they have done"
 )]
 
+mod acl;
 mod attacks;
 mod bad_input;
 mod basic_auth;
 mod browser;
 mod check;
+mod consumer_groups;
 mod cors;
 mod golden;
 mod identity;

@@ -2,6 +2,7 @@
 
 use signet_plugin_api::Registry;
 
+mod acl;
 mod basic_auth;
 mod cors;
 mod key_auth;
@@ -17,6 +18,7 @@ pub use x_custom_jwt::TokenParts;
 /// Every built-in plugin. A gateway of your own adds to it: `builtin().with::<acme::Geo>()`.
 pub fn builtin() -> Registry {
     Registry::new()
+        .with::<acl::Acl>()
         .with::<basic_auth::BasicAuth>()
         .with::<cors::Cors>()
         .with::<key_auth::KeyAuth>()

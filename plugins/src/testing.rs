@@ -4,9 +4,9 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use serde_yaml::{Mapping, Value};
 use signet_plugin_api::{
-    Body, BufferedBody, Bytes, Client, Consumer, Consumers, Context, CredentialStores, Flow, Handler, HeaderName,
-    HeaderValue, RawConfig, RawCredential, Registry, Request, RequestHeader, RequestId, Resources, Response,
-    ResponseHeader, Route, Scope, Service, http::HeaderMap,
+    Body, BufferedBody, Bytes, Client, Consumer, ConsumerGroup, Consumers, Context, CredentialStores, Flow, Handler,
+    HeaderName, HeaderValue, RawConfig, RawCredential, Registry, Request, RequestHeader, RequestId, Resources,
+    Response, ResponseHeader, Route, Scope, Service, http::HeaderMap,
 };
 
 use crate::builtin;
@@ -17,7 +17,6 @@ pub(crate) struct World {
     /// What plugins are lent; tests may edit it.
     pub(crate) resources: Resources,
     /// What is unwise about credentials.
-    #[allow(dead_code, reason = "the plugins that warn come next")]
     pub(crate) credential_warnings: Vec<String>,
     file: Value,
 }
@@ -147,6 +146,11 @@ impl Exchange {
         }
     }
 
+    /// Runs `on_upstream_request` over the head, as for one attempt.
+    pub(crate) async fn sends(&mut self, handler: &Arc<dyn Handler>) {
+        handler.on_upstream_request(&mut self.head, &mut self.cx).await.expect("a working plugin");
+    }
+
     /// Runs `on_response` over a response with these headers.
     pub(crate) async fn response(
         &mut self,
@@ -225,7 +229,12 @@ fn owners(file: &Value) -> Vec<(Arc<Consumer>, Value)> {
         let id = text(value, "id").unwrap_or_else(|| format!("consumer-{at}"));
         let consumer =
             Consumer::new(&id, text(value, "username").as_deref(), text(value, "custom_id").as_deref(), Vec::new());
-        (Arc::new(consumer.expect("a consumer")), value.clone())
+        let mut consumer = consumer.expect("a consumer");
+        for group in sequence(value, "groups") {
+            let name: Arc<str> = text(group, "name").expect("a group's name").into();
+            consumer.groups.push(Arc::new(ConsumerGroup { id: Arc::clone(&name), name, tags: Vec::new() }));
+        }
+        (Arc::new(consumer), value.clone())
     };
     sequence(file, "consumers").iter().enumerate().map(consumer).collect()
 }

@@ -86,7 +86,7 @@ pub(crate) fn compile(model: Model, engine: &Engine<'_>) -> Compiled {
     };
     let certificates = certificates::served(&model.certificates, &mut problems);
     let instances = plugins::compile(model.plugins, engine.registry, &resources, &mut problems);
-    let placed = plugins::Placed::new(&instances, &model.consumers);
+    let placed = plugins::Placed::new(&instances, &model.consumers, &model.consumer_groups);
     let routes = routes::compile(&model.services, &model.routes, &placed, engine, &mut problems);
     let counts = Counts {
         services: model.services.len(),

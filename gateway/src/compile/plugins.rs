@@ -6,8 +6,8 @@ use signet_plugin_api::{ConfigError, Handler, Protocol, Registration, Registry, 
 
 use super::Problems;
 use crate::{
-    config::{At, ConsumerDecl, PluginDecl},
-    runtime::chain::{ConsumerHandlers, Slot},
+    config::{At, ConsumerDecl, ConsumerGroupDecl, PluginDecl},
+    runtime::chain::{ConsumerScope, Handlers, Slot},
 };
 
 /// A plugin that runs, with its place.
@@ -21,6 +21,7 @@ pub(super) struct Instance<'r> {
     service: Option<usize>,
     route: Option<usize>,
     consumer: Option<usize>,
+    consumer_group: Option<usize>,
 }
 
 /// Compiles every plugin that is switched on.
@@ -36,23 +37,36 @@ pub(super) fn compile<'r>(
             problems.mistake(&decl.at, ConfigError::new("name", format!("plugin `{}` is not available", decl.name)));
             continue;
         };
-        if decl.consumer.is_some() && !plugin.consumer_scope {
-            let reason = format!("`{}` runs before the consumer is known, so it cannot stand on one", decl.name);
-            problems.mistake(&decl.at, ConfigError::new("consumer", reason));
+        if let Err(error) = stands_where_it_may(&decl, plugin) {
+            problems.mistake(&decl.at, error);
             continue;
         }
         let config_at = decl.at.key("config");
         let scope = Scope::new(resources);
         match plugin.compile(decl.config, &scope) {
             Ok(handler) => {
-                let PluginDecl { service, route, consumer, at, .. } = decl;
-                instances.push(Instance { plugin, handler, at, service, route, consumer });
+                let PluginDecl { service, route, consumer, consumer_group, at, .. } = decl;
+                instances.push(Instance { plugin, handler, at, service, route, consumer, consumer_group });
             }
             Err(errors) => errors.into_iter().for_each(|error| problems.mistake(&config_at, error)),
         }
         scope.into_warnings().into_iter().for_each(|warning| problems.warning(&config_at, warning));
     }
     instances
+}
+
+fn stands_where_it_may(decl: &PluginDecl, plugin: &Registration) -> Result<(), ConfigError> {
+    let on = match (decl.consumer, decl.consumer_group) {
+        (Some(_), _) => "consumer",
+        (_, Some(_)) => "consumer_group",
+        _ => return Ok(()),
+    };
+    if plugin.consumer_scope {
+        return Ok(());
+    }
+    let reason =
+        format!("`{}` acts before the caller is known or on all callers alike: it cannot stand on some", decl.name);
+    Err(ConfigError::new(on, reason))
 }
 
 /// As in Kong, `protocols` only tells HTTP from stream: a plugin for https also guards plain requests of its route.
@@ -63,39 +77,57 @@ fn runs_on_http(decl: &PluginDecl) -> bool {
     decl.enabled && decl.protocols.iter().any(is_http)
 }
 
+/// A name, a route and a service.
 type Place = (&'static str, Option<usize>, Option<usize>);
+
+/// What a scope asks about the caller.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Caller {
+    Consumer,
+    Group,
+}
 
 /// The instances of a configuration by name, route and service.
 pub(super) struct Placed<'i, 'r> {
     /// The names that are used, in the order in which they run.
     plugins: Vec<&'r Registration>,
     base: HashMap<Place, &'i Instance<'r>>,
-    by_consumer: HashMap<Place, (Arc<ConsumerHandlers>, &'i Instance<'r>)>,
+    by_caller: HashMap<(Caller, Place), (ConsumerScope, &'i Instance<'r>)>,
 }
 
 impl<'i, 'r> Placed<'i, 'r> {
     /// Sorts instances by their scopes.
-    pub(super) fn new(instances: &'i [Instance<'r>], consumers: &[ConsumerDecl]) -> Self {
+    pub(super) fn new(instances: &'i [Instance<'r>], consumers: &[ConsumerDecl], groups: &[ConsumerGroupDecl]) -> Self {
         let mut base = HashMap::new();
-        let mut by_consumer: HashMap<Place, (ConsumerHandlers, &Instance<'r>)> = HashMap::new();
+        let mut by_caller: HashMap<_, (Handlers, &Instance<'r>)> = HashMap::new();
         let mut plugins: Vec<&Registration> = Vec::new();
         for instance in instances {
             if !plugins.iter().any(|known| known.name == instance.plugin.name) {
                 plugins.push(instance.plugin);
             }
             let place = (instance.plugin.name, instance.route, instance.service);
-            match instance.consumer.and_then(|consumer| consumers.get(consumer)) {
-                None => drop(base.insert(place, instance)),
-                Some(decl) => {
-                    let (handlers, _) = by_consumer.entry(place).or_insert_with(|| (HashMap::new(), instance));
-                    handlers.insert(Arc::clone(&decl.consumer.id), Arc::clone(&instance.handler));
+            let consumer = instance.consumer.and_then(|consumer| consumers.get(consumer));
+            let group = instance.consumer_group.and_then(|group| groups.get(group));
+            let (caller, id) = match (consumer, group) {
+                (Some(decl), _) => (Caller::Consumer, &decl.consumer.id),
+                (None, Some(decl)) => (Caller::Group, &decl.group.id),
+                (None, None) => {
+                    base.insert(place, instance);
+                    continue;
                 }
-            }
+            };
+            let (handlers, _) = by_caller.entry((caller, place)).or_insert_with(|| (HashMap::new(), instance));
+            handlers.insert(Arc::clone(id), Arc::clone(&instance.handler));
         }
         plugins.sort_by_key(|plugin| std::cmp::Reverse(plugin.priority));
-        let by_consumer =
-            by_consumer.into_iter().map(|(place, (map, first))| (place, (Arc::new(map), first))).collect();
-        Self { plugins, base, by_consumer }
+        let by_caller = by_caller.into_iter().map(|((caller, place), (handlers, first))| {
+            let scope = match caller {
+                Caller::Consumer => ConsumerScope::Consumer(Arc::new(handlers)),
+                Caller::Group => ConsumerScope::Group(Arc::new(handlers)),
+            };
+            ((caller, place), (scope, first))
+        });
+        Self { plugins, base, by_caller: by_caller.collect() }
     }
 
     /// The slots of one route's chain, and each plugin that can run in them and needs a service.
@@ -110,8 +142,6 @@ impl<'i, 'r> Placed<'i, 'r> {
         (slots, needing_service)
     }
 
-    /// Kong's precedence: consumer with route and service, with route, with service; then route with service; then the
-    /// consumer alone; then route, service, global.
     fn slot(
         &self,
         plugin: &'r Registration,
@@ -125,25 +155,44 @@ impl<'i, 'r> Placed<'i, 'r> {
             let places = [Some((name, Some(route), None)), on_service(None), Some((name, None, None))];
             places.into_iter().flatten().find_map(|place| self.base.get(&place))
         };
-        let with_consumer = [on_service(Some(route)), Some((name, Some(route), None)), on_service(None)];
-        let consumer_alone = Some((name, None, None)).filter(|_| both.is_none());
-        let by_consumer: Vec<_> = with_consumer
-            .into_iter()
-            .chain([consumer_alone])
-            .flatten()
-            .filter_map(|place| self.by_consumer.get(&place))
-            .collect();
+        let by_caller = self.by_caller(name, route, service, both.is_some());
         let base = both.or_else(alone).copied();
-        if base.is_none() && by_consumer.is_empty() {
+        if base.is_none() && by_caller.is_empty() {
             return None;
         }
-        let candidates = base.into_iter().chain(by_consumer.iter().map(|(_, first)| *first)).collect();
+        let candidates = base.into_iter().chain(by_caller.iter().map(|(_, first)| *first)).collect();
         let slot = Slot {
             name,
             phases: plugin.phases(),
             base: base.map(|instance| Arc::clone(&instance.handler)),
-            by_consumer: by_consumer.into_iter().map(|(handlers, _)| Arc::clone(handlers)).collect(),
+            by_consumer: by_caller.iter().map(|(scope, _)| scope.clone()).collect(),
         };
         Some((slot, candidates))
+    }
+
+    /// Kong's precedence: consumer with route and service, group with both; consumer with route, with service; group with
+    /// route, with service; then route with service, which hides consumer and group alone; then route, service, global.
+    fn by_caller(
+        &self,
+        name: &'static str,
+        route: usize,
+        service: Option<usize>,
+        both: bool,
+    ) -> Vec<&(ConsumerScope, &'i Instance<'r>)> {
+        use Caller::{Consumer, Group};
+        let on_service = |route: Option<usize>| service.map(|service| (name, route, Some(service)));
+        let (on_both, on_route) = (on_service(Some(route)), Some((name, Some(route), None)));
+        let alone = Some((name, None, None)).filter(|_| !both);
+        let places = [
+            (Consumer, on_both),
+            (Group, on_both),
+            (Consumer, on_route),
+            (Consumer, on_service(None)),
+            (Group, on_route),
+            (Group, on_service(None)),
+            (Consumer, alone),
+            (Group, alone),
+        ];
+        places.into_iter().filter_map(|(caller, place)| self.by_caller.get(&(caller, place?))).collect()
     }
 }

@@ -93,13 +93,14 @@ fn a_plugin_that_needs_a_service_is_a_mistake_where_a_route_without_one_would_ru
 }
 
 #[test]
-fn a_plugin_that_finds_out_who_calls_cannot_stand_on_a_consumer() {
+fn a_plugin_that_finds_out_who_calls_cannot_stand_on_a_consumer_or_a_group() {
+    let reason = "`gate` acts before the caller is known or on all callers alike: it cannot stand on some";
     let text = "consumers:\n- username: c\n  plugins:\n  - name: gate\n";
-    let reason =
-        "consumers[0].plugins[0].consumer: `gate` runs before the consumer is known, so it cannot stand on one";
-    assert_eq!(mistakes(text), [format!("5: {reason}")]);
+    assert_eq!(mistakes(text), [format!("5: consumers[0].plugins[0].consumer: {reason}")]);
     let flat = "consumers: [{username: c}]\nplugins:\n- name: gate\n  consumer: c\n";
-    assert_eq!(mistakes(flat), [format!("5: {}", reason.replace("consumers[0].plugins[0]", "plugins[0]"))]);
+    assert_eq!(mistakes(flat), [format!("5: plugins[0].consumer: {reason}")]);
+    let group = "consumer_groups:\n- name: g\n  plugins:\n  - name: gate\n";
+    assert_eq!(mistakes(group), [format!("5: consumer_groups[0].plugins[0].consumer_group: {reason}")]);
 }
 
 #[test]

@@ -29,6 +29,14 @@ pub(super) fn tag(text: &str) -> Check {
     demand(!text.is_empty() && text.chars().all(accepted), "a tag is printable and has no `,` or `/`")
 }
 
+/// Names of groups of consumers: Kong takes anything, and a header has to carry it.
+pub(super) fn group(text: &str) -> Check {
+    demand(
+        !text.is_empty() && !text.contains(char::is_control),
+        "a group's name is not empty, without control characters",
+    )
+}
+
 /// Ids.
 pub(super) fn uuid(text: &str) -> Check {
     demand(text.len() == 36 && Uuid::try_parse(text).is_ok(), "expected a UUID")

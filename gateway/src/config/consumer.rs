@@ -6,9 +6,10 @@ use serde_yaml::Value;
 use signet_plugin_api::Consumer;
 
 use super::{
-    At, ConsumerDecl,
+    At,
     draft::{Draft, Parent, Waiting},
     fields::Fields,
+    group::Joining,
 };
 
 impl Draft<'_> {
@@ -16,11 +17,12 @@ impl Draft<'_> {
     pub(super) fn consumer(&mut self, at: At, value: Value) {
         let Some(mut fields) = Fields::open(self.cx, at, value) else { return };
         let plugins = fields.entities("plugins");
-        let position = self.model.consumers.len();
+        let position = self.joining.len();
         let parent = Parent::Consumer(position);
         self.waiting_plugins.extend(plugins.into_iter().map(|(at, value)| Waiting { at, value, parent }));
         self.wait_for_credentials(&mut fields, parent);
-        for key in ["groups", "consumer_groups", "type"] {
+        let groups = self.groups_of(&mut fields);
+        for key in ["consumer_groups", "type"] {
             fields.not_implemented(key, None);
         }
         let (given, username, custom_id) = (fields.id(), fields.text("username"), fields.text("custom_id"));
@@ -44,7 +46,7 @@ impl Draft<'_> {
             }
         };
         if let Ok(consumer) = consumer {
-            self.model.consumers.push(ConsumerDecl { consumer: Arc::new(consumer), at: fields.at.clone() });
+            self.joining.push(Joining { consumer, groups, at: fields.at.clone() });
         }
         fields.finish();
     }

@@ -17,26 +17,38 @@ impl Draft<'_> {
             Parent::Consumer(consumer) => Some(consumer),
             _ => None,
         };
+        let named = fields.peek("consumer");
         let Ok(owner) = self.consumers.refer(&mut fields, nested) else { return };
         let Some(consumer) = owner else {
             fields.cx.notes.mistake(fields.at.clone(), "a credential needs a `consumer`");
             return;
         };
         // One that stands twice has been told; nothing refers to credentials, so it is simply left out.
-        let Some(id) = self.credential_id(collection, &mut fields) else { return };
+        let Some(id) = self.credential_id(collection, &mut fields, consumer, &named) else { return };
         let _ = (fields.tags(), fields.timestamp("created_at"), fields.take("_comment"), fields.take("_ignore"));
         let at = fields.at.clone();
         let fields = fields.raw();
         self.model.credentials.push(CredentialDecl { collection, id, consumer, fields, at });
     }
 
-    fn credential_id(&mut self, collection: &'static str, fields: &mut Fields<'_>) -> Option<Arc<str>> {
-        let unique =
-            self.cx.known.credentials.iter().find(|(known, _)| *known == collection).map(|(_, unique)| *unique);
-        let (given, unique) = (fields.id(), unique.unwrap_or_default());
+    /// Given, or derived. Kong takes the reference to the owner as it is `named`, if it stands in a string.
+    fn credential_id(
+        &mut self,
+        collection: &'static str,
+        fields: &mut Fields<'_>,
+        owner: usize,
+        named: &str,
+    ) -> Option<Arc<str>> {
+        let known = self.cx.known.collection(collection);
+        let (given, unique) = (fields.id(), known.map_or("", |known| known.unique));
         let derived = given.is_none();
         let id = given.unwrap_or_else(|| match fields.peek(unique) {
             value if value.is_empty() => ids::derive(collection, &format!("{}:{}", fields.at, fields.content())),
+            value if known.is_some_and(|known| known.per_consumer) => {
+                let owner = self.model.consumers.get(owner).map_or("", |decl| &decl.consumer.id);
+                let owner = if named.is_empty() { owner } else { named };
+                ids::derive(collection, &ids::joined(collection, &[owner, &value]))
+            }
             value => ids::derive(collection, &ids::joined(collection, &[&value])),
         });
         if let Some(other) = self.credential_ids.get(&(collection, Arc::clone(&id))) {

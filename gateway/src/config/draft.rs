@@ -7,18 +7,17 @@ use serde_yaml::Value;
 use super::{
     At, Model,
     fields::{Context, Fields, kind},
+    group::Joining,
     index::Index,
     plugin::Scope,
 };
 
 /// Kong's collections that have no counterpart here yet.
-const NOT_IMPLEMENTED: [&str; 16] = [
+const NOT_IMPLEMENTED: [&str; 14] = [
     "upstreams",
     "targets",
     "keys",
     "key_sets",
-    "consumer_groups",
-    "consumer_group_consumers",
     "consumer_group_plugins",
     "filter_chains",
     "partials",
@@ -50,6 +49,7 @@ pub(super) enum Parent {
     Service(usize),
     Route(usize),
     Consumer(usize),
+    ConsumerGroup(usize),
 }
 
 /// An entity whose turn comes when all that it may refer to is known.
@@ -68,12 +68,15 @@ pub(super) struct Draft<'c> {
     pub(super) services: Index,
     pub(super) routes: Index,
     pub(super) consumers: Index,
+    pub(super) consumer_groups: Index,
     pub(super) plugins: Index,
     pub(super) plugin_scopes: HashMap<(String, Scope), At>,
     pub(super) custom_ids: HashMap<String, At>,
     pub(super) credential_ids: HashMap<(&'static str, Arc<str>), At>,
     /// With the certificate that each is nested in.
     pub(super) waiting_snis: Vec<(usize, At, Value)>,
+    pub(super) joining: Vec<Joining>,
+    pub(super) waiting_members: Vec<(usize, At, Value)>,
     pub(super) waiting_routes: Vec<Waiting>,
     pub(super) waiting_plugins: Vec<Waiting>,
     pub(super) waiting_credentials: Vec<(&'static str, Waiting)>,
@@ -89,8 +92,8 @@ impl<'c> Draft<'c> {
         header(&mut top);
         draft.vaults(&mut top);
         draft.all_certificates(&mut top);
-        let [services, mut routes, consumers, plugins] =
-            ["services", "routes", "consumers", "plugins"].map(|collection| top.entities(collection));
+        let [services, mut routes, plugins] =
+            ["services", "routes", "plugins"].map(|collection| top.entities(collection));
         for (at, value) in services {
             draft.service(at, value);
         }
@@ -99,9 +102,7 @@ impl<'c> Draft<'c> {
         for route in nested.into_iter().chain(flat) {
             draft.route(route);
         }
-        for (at, value) in consumers {
-            draft.consumer(at, value);
-        }
+        draft.all_consumers(&mut top);
         let nested = std::mem::take(&mut draft.waiting_plugins);
         let flat = plugins.into_iter().map(|(at, value)| Waiting { at, value, parent: Parent::File });
         for plugin in nested.into_iter().chain(flat) {
@@ -116,13 +117,13 @@ impl<'c> Draft<'c> {
 
     /// Sets the credentials of `fields` aside, of all collections.
     pub(super) fn wait_for_credentials(&mut self, fields: &mut Fields<'_>, parent: Parent) {
-        for (collection, _) in &self.cx.known.credentials {
-            let entities = fields.entities(collection);
+        for collection in &self.cx.known.credentials {
+            let entities = fields.entities(collection.name);
             self.waiting_credentials
-                .extend(entities.into_iter().map(|(at, value)| (*collection, Waiting { at, value, parent })));
+                .extend(entities.into_iter().map(|(at, value)| (collection.name, Waiting { at, value, parent })));
         }
         for collection in CREDENTIALS {
-            if self.cx.known.credentials.iter().any(|(known, _)| *known == collection) {
+            if self.cx.known.collection(collection).is_some() {
                 continue;
             }
             let count = fields.list(collection).map_or(0, |items| items.len());
@@ -142,11 +143,14 @@ impl<'c> Draft<'c> {
             services: Index::new("service", "services", "name"),
             routes: Index::new("route", "routes", "name"),
             consumers: Index::new("consumer", "consumers", "username"),
+            consumer_groups: Index::new("consumer_group", "consumer_groups", "name"),
             plugins: Index::new("plugin", "plugins", "instance_name"),
             plugin_scopes: HashMap::new(),
             custom_ids: HashMap::new(),
             credential_ids: HashMap::new(),
             waiting_snis: Vec::new(),
+            joining: Vec::new(),
+            waiting_members: Vec::new(),
             waiting_routes: Vec::new(),
             waiting_plugins: Vec::new(),
             waiting_credentials: Vec::new(),

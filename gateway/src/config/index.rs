@@ -6,7 +6,7 @@ use serde_yaml::Value;
 
 use super::{
     At,
-    fields::{Fields, kind, nearest},
+    fields::{Context, Fields, kind, nearest},
     ids,
 };
 
@@ -115,6 +115,40 @@ impl Index {
             }
             _ => Ok(Some(found)),
         }
+    }
+
+    /// The entity that an item of a list names: by its name or id, or by a mapping with one or both, as decK writes it.
+    pub(super) fn named(&self, cx: &Context<'_>, at: &At, item: Value) -> Result<usize, Dangling> {
+        if !item.is_mapping() {
+            return self.find(&item).map_err(|reason| {
+                cx.notes.mistake(at.clone(), reason);
+                Dangling
+            });
+        }
+        let mut fields = Fields::open(cx, at.clone(), item).ok_or(Dangling)?;
+        let names = [self.naming, "id"].map(|key| (key, fields.take(key)));
+        let _ = (fields.tags(), fields.timestamp("created_at"), fields.timestamp("updated_at"));
+        let mut found = None;
+        for (key, name) in names {
+            let Some(name) = name else { continue };
+            match self.find(&Value::Mapping([(Value::from(key), name)].into_iter().collect())) {
+                Ok(position) if found.is_none_or(|other| other == position) => found = Some(position),
+                Ok(_) => {
+                    return self.dangling(&fields, key, format!("names another {} than `{}`", self.field, self.naming));
+                }
+                Err(reason) => return self.dangling(&fields, key, reason),
+            }
+        }
+        fields.finish();
+        found.ok_or_else(|| {
+            cx.notes.mistake(at.clone(), format!("expected `{}` or `id`", self.naming));
+            Dangling
+        })
+    }
+
+    fn dangling(&self, fields: &Fields<'_>, key: &'static str, reason: String) -> Result<usize, Dangling> {
+        fields.wrong(key, reason);
+        Err(Dangling)
     }
 
     /// Kong looks for a name first, then for an id; `{id: ..}` and `{name: ..}` say which.

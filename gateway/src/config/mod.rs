@@ -7,6 +7,7 @@ mod consumer;
 mod credential;
 mod draft;
 mod fields;
+mod group;
 mod ids;
 mod index;
 mod mistake;
@@ -34,8 +35,8 @@ use signet_plugin_api::Registry;
 pub use at::At;
 pub use mistake::{LoadErrors, Mistake};
 pub use model::{
-    CaCertificateDecl, CertificateDecl, ConsumerDecl, CredentialDecl, Model, Pem, PluginDecl, RouteDecl, ServiceDecl,
-    SniDecl,
+    CaCertificateDecl, CertificateDecl, ConsumerDecl, ConsumerGroupDecl, CredentialDecl, Model, Pem, PluginDecl,
+    RouteDecl, ServiceDecl, SniDecl,
 };
 pub use places::Places;
 pub use vault::Env;
@@ -51,8 +52,17 @@ use vault::Vaults;
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     plugins: Vec<Cow<'static, str>>,
-    /// Collection and unique field.
-    credentials: Vec<(&'static str, &'static str)>,
+    credentials: Vec<Collection>,
+}
+
+/// A collection of credentials.
+#[derive(Debug, Clone, Copy)]
+struct Collection {
+    name: &'static str,
+    /// The unique field.
+    unique: &'static str,
+    /// Whether it is unique among the credentials of one consumer only.
+    per_consumer: bool,
 }
 
 impl Known {
@@ -62,12 +72,17 @@ impl Known {
         for registration in registry.iter() {
             known.plugins.push(Cow::Borrowed(registration.name));
             for kind in registration.credentials {
-                if !known.credentials.iter().any(|(collection, _)| *collection == kind.collection) {
-                    known.credentials.push((kind.collection, kind.unique));
+                if known.collection(kind.collection).is_none() {
+                    let (name, unique, per_consumer) = (kind.collection, kind.unique, kind.unique_per_consumer);
+                    known.credentials.push(Collection { name, unique, per_consumer });
                 }
             }
         }
         known
+    }
+
+    fn collection(&self, name: &str) -> Option<&Collection> {
+        self.credentials.iter().find(|known| known.name == name)
     }
 }
 

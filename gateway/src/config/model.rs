@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use signet_plugin_api::{Consumer, Protocol, RawConfig, Route, Service};
+use signet_plugin_api::{Consumer, ConsumerGroup, Protocol, RawConfig, Route, Service};
 
 use super::At;
 
@@ -19,6 +19,8 @@ pub struct Model {
     pub routes: Vec<RouteDecl>,
     /// In the order of the file.
     pub consumers: Vec<ConsumerDecl>,
+    /// In the order of the file.
+    pub consumer_groups: Vec<ConsumerGroupDecl>,
     /// Those that are switched off, too.
     pub plugins: Vec<PluginDecl>,
     /// Of all collections.
@@ -97,7 +99,16 @@ pub struct ConsumerDecl {
     pub at: At,
 }
 
-/// A plugin in one place. Without service, route and consumer it is global.
+/// A group of consumers and its place; who is in it, the consumers know.
+#[derive(Debug)]
+pub struct ConsumerGroupDecl {
+    /// The entity.
+    pub group: Arc<ConsumerGroup>,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// A plugin in one place. Without service, route, consumer and group it is global.
 pub struct PluginDecl {
     /// The registered name.
     pub name: String,
@@ -117,6 +128,8 @@ pub struct PluginDecl {
     pub route: Option<usize>,
     /// On requests of this consumer.
     pub consumer: Option<usize>,
+    /// On requests of consumers in this group; never together with a consumer.
+    pub consumer_group: Option<usize>,
     /// `tags`.
     pub tags: Vec<String>,
     /// Where it stands; its configuration stands at `config` below.

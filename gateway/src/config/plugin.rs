@@ -18,6 +18,7 @@ pub(super) struct Scope {
     service: Option<usize>,
     route: Option<usize>,
     consumer: Option<usize>,
+    consumer_group: Option<usize>,
 }
 
 /// Kong's default: all protocols of requests.
@@ -29,11 +30,11 @@ impl Draft<'_> {
     pub(super) fn plugin(&mut self, waiting: Waiting) {
         let Some(mut fields) = Fields::open(self.cx, waiting.at, waiting.value) else { return };
         let Some(name) = self.available(&mut fields) else { return };
-        let named = ["service", "route", "consumer"].map(|key| fields.peek(key));
+        let named = ["service", "route", "consumer", "consumer_group"].map(|key| fields.peek(key));
         let Ok(scope) = self.scope(&mut fields, waiting.parent) else { return };
         let enabled = fields.flag("enabled").unwrap_or(true);
         let config = config(&mut fields, enabled);
-        for key in ["ordering", "consumer_group", "partials", "condition"] {
+        for key in ["ordering", "partials", "condition"] {
             fields.not_implemented(key, None);
         }
         let given = fields.id();
@@ -46,17 +47,31 @@ impl Draft<'_> {
         }
         self.plugin_scopes.insert(place, fields.at.clone());
         let id = given.unwrap_or_else(|| {
-            let [service, route, consumer] = self.scope_key(waiting.parent, named);
-            ids::derive("plugins", &ids::joined("plugins", &[&name, &route, &service, &consumer]))
+            let [service, route, consumer, group] = self.scope_key(named, scope);
+            let parts: [&str; 5] = [&name, &route, &service, &consumer, &group];
+            // Kong without consumer groups has no place for one in its keys.
+            let used = if group.is_empty() { 4 } else { 5 };
+            ids::derive("plugins", &ids::joined("plugins", parts.get(..used).unwrap_or(&parts)))
         });
         self.plugins.add(&fields, instance_name.as_deref().map(Into::into).as_ref(), &id);
         let _ = (fields.timestamp("created_at"), fields.timestamp("updated_at"));
         let (protocols, tags, at) = (protocol::list(&mut fields, &REQUESTS), fields.tags(), fields.at.clone());
         fields.finish();
-        let Scope { service, route, consumer } = scope;
-        let decl =
-            PluginDecl { name, id, instance_name, enabled, protocols, config, service, route, consumer, tags, at };
-        self.model.plugins.push(decl);
+        let Scope { service, route, consumer, consumer_group } = scope;
+        self.model.plugins.push(PluginDecl {
+            name,
+            id,
+            instance_name,
+            enabled,
+            protocols,
+            config,
+            service,
+            route,
+            consumer,
+            consumer_group,
+            tags,
+            at,
+        });
     }
 
     /// The name, when a plugin of that name is registered. Of others nothing is read, so that one mistake tells all.
@@ -84,31 +99,44 @@ impl Draft<'_> {
     }
 
     fn scope(&self, fields: &mut Fields<'_>, parent: Parent) -> Result<Scope, Dangling> {
-        let (mut service, mut route, mut consumer) = (None, None, None);
+        let (mut service, mut route, mut consumer, mut group) = (None, None, None, None);
         match parent {
             Parent::File => {}
             Parent::Service(position) => service = Some(position),
             Parent::Route(position) => route = Some(position),
             Parent::Consumer(position) => consumer = Some(position),
+            Parent::ConsumerGroup(position) => group = Some(position),
         }
-        // All three before the first is given up: each that dangles is a mistake of its own.
+        // All of them before the first is given up: each that dangles is a mistake of its own.
         let found = (
             self.services.refer(fields, service),
             self.routes.refer(fields, route),
             self.consumers.refer(fields, consumer),
+            self.consumer_groups.refer(fields, group),
         );
-        Ok(Scope { service: found.0?, route: found.1?, consumer: found.2? })
+        let scope = Scope { service: found.0?, route: found.1?, consumer: found.2?, consumer_group: found.3? };
+        if scope.consumer.is_some() && scope.consumer_group.is_some() {
+            fields.wrong("consumer_group", "a plugin stands on a consumer or on a consumer group, not on both");
+            return Err(Dangling);
+        }
+        Ok(scope)
     }
 
-    /// What Kong derives the id from: the id of what the plugin is nested in, and the references as they are written.
-    fn scope_key(&self, parent: Parent, [service, route, consumer]: [String; 3]) -> [String; 3] {
-        let id = |id: Option<&str>| id.unwrap_or_default().to_owned();
-        match parent {
-            Parent::File => [service, route, consumer],
-            Parent::Service(at) => [id(self.model.services.get(at).map(|decl| &*decl.service.id)), route, consumer],
-            Parent::Route(at) => [service, id(self.model.routes.get(at).map(|decl| &*decl.route.id)), consumer],
-            Parent::Consumer(at) => [service, route, id(self.model.consumers.get(at).map(|decl| &*decl.consumer.id))],
+    /// What Kong derives the id from: the references as they are written; where there is none, or it is no plain text, the
+    /// id of what the plugin stands on.
+    fn scope_key(&self, named: [String; 4], scope: Scope) -> [String; 4] {
+        let model = &self.model;
+        let ids = [
+            scope.service.and_then(|at| Some(&model.services.get(at)?.service.id)),
+            scope.route.and_then(|at| Some(&model.routes.get(at)?.route.id)),
+            scope.consumer.and_then(|at| Some(&model.consumers.get(at)?.consumer.id)),
+            scope.consumer_group.and_then(|at| Some(&model.consumer_groups.get(at)?.group.id)),
+        ];
+        let mut key = named;
+        for (name, id) in key.iter_mut().zip(ids).filter(|(name, _)| name.is_empty()) {
+            *name = id.map(ToString::to_string).unwrap_or_default();
         }
+        key
     }
 }
 

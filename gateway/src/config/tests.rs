@@ -9,8 +9,16 @@ use super::*;
 
 fn known() -> Known {
     Known {
-        plugins: ["basic-auth", "cors", "key-auth", "request-termination", "x-custom-jwt"].map(Cow::Borrowed).to_vec(),
-        credentials: vec![("keyauth_credentials", "key"), ("basicauth_credentials", "username")],
+        plugins: ["acl", "basic-auth", "cors", "key-auth", "request-termination", "x-custom-jwt"]
+            .map(Cow::Borrowed)
+            .to_vec(),
+        credentials: [
+            ("keyauth_credentials", "key", false),
+            ("basicauth_credentials", "username", false),
+            ("acls", "group", true),
+        ]
+        .map(|(name, unique, per_consumer)| Collection { name, unique, per_consumer })
+        .to_vec(),
     }
 }
 
@@ -92,6 +100,48 @@ fn ids_that_are_missing_are_those_of_kong_and_others_are_stable() {
     assert_eq!(first.services[2].service.id, second.services[2].service.id);
     assert_eq!(first.routes[1].route.id, second.routes[1].route.id);
     assert_eq!(first.consumers[1].consumer.id, second.consumers[1].consumer.id);
+}
+
+#[test]
+fn plugins_on_different_entities_have_different_ids_however_the_entities_are_named() {
+    let places = ["route: {name: a}", "route: {name: b}", "consumer: {username: c}", "consumer_group: {name: g}"];
+    let plugins = places.map(|place| format!("{{name: request-termination, {place}}}")).join(", ");
+    let text = "services: [{host: h, routes: [{name: a, paths: [/a]}, {name: b, paths: [/b]}]}]\n\
+                consumers: [{username: c}]\nconsumer_groups: [{name: g}]\n";
+    assert_eq!(loaded(&format!("{text}plugins: [{plugins}]\n")).model.plugins.len(), places.len());
+}
+
+#[test]
+fn a_credential_that_is_unique_for_its_owner_has_an_id_of_both_as_kong_derives_it() {
+    let consumer = "consumers: [{username: c, id: 11111111-1111-4111-8111-111111111111";
+    let nested = loaded(&format!(
+        "{consumer}, acls: [{{group: g1}}, {{group: g2}}]}}, {{username: d, acls: [{{group: g1}}]}}]\n"
+    ));
+    let flat = loaded(&format!("{consumer}}}]\nacls: [{{group: g1, consumer: c}}]\n"));
+    assert_eq!(&*nested.model.credentials[0].id, "393a7ff5-deef-56c6-9193-dbc1a0759d7e");
+    assert_eq!(&*flat.model.credentials[0].id, "1c56cf3a-9445-5667-9528-8375699ba680");
+    assert_ne!(nested.model.credentials[0].id, nested.model.credentials[2].id);
+    assert_eq!(
+        mistakes(&format!("{consumer}, acls: [{{group: g1}}, {{group: g1}}]}}]\n")),
+        ["2: consumers[0].acls[1].group: the same `group` as that of `consumers[0].acls[0]` (line 2)"]
+    );
+}
+
+#[test]
+fn a_consumer_is_in_every_group_that_it_or_the_group_or_the_file_names_once_and_by_name() {
+    let model = loaded(
+        "consumer_groups: [{name: gold, consumers: [{username: c}]}, {name: bronze}, {name: argent, consumers: [c]}, {name: none}]\n\
+         consumers: [{username: c, groups: [{name: gold}]}, {username: d}]\n\
+         consumer_group_consumers: [{consumer: c, consumer_group: bronze}, {consumer: c, consumer_group: gold}]\n",
+    )
+    .model;
+    let groups = |at: usize| {
+        let groups = model.consumers[at].consumer.groups.iter();
+        groups.map(|group| &*group.name).collect::<Vec<_>>()
+    };
+    assert_eq!(groups(0), ["argent", "bronze", "gold"]);
+    assert!(groups(1).is_empty());
+    assert_eq!(model.consumers[0].consumer.groups[2].id, model.consumer_groups[0].group.id);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::{any::Any, collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use signet_plugin_api::{Context, Flow, Handler, Phase, PluginError, Request, RequestHeader, Response, ResponseHeader};
+use signet_plugin_api::{
+    Consumer, Context, Flow, Handler, Phase, PluginError, Request, RequestHeader, Response, ResponseHeader,
+};
 
 /// The plugins that can run on a route: one slot per plugin name, highest priority first.
 #[derive(Default)]
@@ -21,12 +23,21 @@ pub struct Slot {
     pub phases: u8,
     /// The most specific handler that does not depend on the consumer.
     pub base: Option<Arc<dyn Handler>>,
-    /// Handlers by consumer id, most specific scope first. The maps are shared between routes.
-    pub by_consumer: Box<[Arc<ConsumerHandlers>]>,
+    /// Handlers of consumers and consumer groups, most specific scope first. The maps are shared between routes.
+    pub by_consumer: Box<[ConsumerScope]>,
 }
 
-/// The handlers of one plugin name in one kind of consumer scope, by consumer id.
-pub type ConsumerHandlers = HashMap<Arc<str>, Arc<dyn Handler>>;
+/// The handlers of one plugin name in one kind of scope that asks who calls.
+#[derive(Clone)]
+pub enum ConsumerScope {
+    /// By the consumer's id.
+    Consumer(Arc<Handlers>),
+    /// By the id of a group of the consumer's.
+    Group(Arc<Handlers>),
+}
+
+/// Handlers by the id of what they stand on.
+pub type Handlers = HashMap<Arc<str>, Arc<dyn Handler>>;
 
 /// How the request phase of a chain ended.
 pub enum Outcome {
@@ -213,11 +224,21 @@ impl Slot {
         if consumer_known
             && !self.by_consumer.is_empty()
             && let Some(consumer) = cx.consumer()
-            && let Some(handler) = self.by_consumer.iter().find_map(|handlers| handlers.get(&consumer.id))
+            && let Some(handler) = self.by_consumer.iter().find_map(|scope| scope.handler(consumer))
         {
             return Some(handler);
         }
         self.base.as_ref()
+    }
+}
+
+impl ConsumerScope {
+    /// Of several groups the first by name counts, as in Kong.
+    fn handler(&self, consumer: &Consumer) -> Option<&Arc<dyn Handler>> {
+        match self {
+            Self::Consumer(handlers) => handlers.get(&consumer.id),
+            Self::Group(handlers) => consumer.groups.iter().find_map(|group| handlers.get(&group.id)),
+        }
     }
 }
 

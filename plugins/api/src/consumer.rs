@@ -17,6 +17,8 @@ pub struct Consumer {
     pub custom_id: Option<Arc<str>>,
     /// `tags`.
     pub tags: Vec<String>,
+    /// The `consumer_groups` that it is in, by name: of two that both have a plugin, the first one's runs, as in Kong.
+    pub groups: Vec<Arc<ConsumerGroup>>,
     /// `X-Consumer-ID`.
     pub id_header: HeaderValue,
     /// `X-Consumer-Username`.
@@ -25,8 +27,19 @@ pub struct Consumer {
     pub custom_id_header: Option<HeaderValue>,
 }
 
+/// A group of consumers (Kong: `consumer_groups`), which plugins can stand on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConsumerGroup {
+    /// Its UUID, given or derived as Kong derives it.
+    pub id: Arc<str>,
+    /// `name`, unique.
+    pub name: Arc<str>,
+    /// `tags`.
+    pub tags: Vec<String>,
+}
+
 impl Consumer {
-    /// Builds a consumer and its header values.
+    /// Builds a consumer and its header values; it is in no group.
     ///
     /// # Errors
     /// When a name cannot stand in a header (control characters).
@@ -48,6 +61,7 @@ impl Consumer {
             username: username.map(Into::into),
             custom_id: custom_id.map(Into::into),
             tags,
+            groups: Vec::new(),
         })
     }
 }

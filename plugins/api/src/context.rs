@@ -90,8 +90,12 @@ impl Context {
         self.identity.as_ref().is_some_and(Identity::is_authenticated)
     }
 
-    /// Records who the caller is. Only for authentication plugins; the last one counts, as in Kong.
-    pub fn authenticate(&mut self, identity: Identity) {
+    /// Records who the caller is. Only for authentication plugins; the last one counts, as in Kong. Groups that an earlier
+    /// one verified stay, unless this one brings its own.
+    pub fn authenticate(&mut self, mut identity: Identity) {
+        if identity.groups.is_none() {
+            identity.groups = self.identity.take().and_then(|earlier| earlier.groups);
+        }
         self.identity = Some(identity);
     }
 
@@ -117,5 +121,30 @@ impl fmt::Debug for Context {
             .field("request_id", &self.request_id)
             .field("identity", &self.identity)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Proof;
+
+    fn identity(method: &'static str, groups: Option<&[&str]>) -> Identity {
+        let groups = groups.map(|names| names.iter().map(|name| Arc::from(*name)).collect());
+        Identity { groups, ..Identity::new(method, None, Proof::Other { subject: "somebody".into() }) }
+    }
+
+    #[test]
+    fn verified_groups_outlast_a_later_authentication_that_has_none() {
+        let mut cx = Context::default();
+        let groups = |cx: &Context| {
+            let identity = cx.identity().expect("an identity");
+            (identity.method, identity.groups.as_ref().map(|names| names.join(" ")))
+        };
+        cx.authenticate(identity("certificate", Some(&["staff", "admins"])));
+        cx.authenticate(identity("key", None));
+        assert_eq!(groups(&cx), ("key", Some("staff admins".to_owned())));
+        cx.authenticate(identity("token", Some(&[])));
+        assert_eq!(groups(&cx), ("token", Some(String::new())));
     }
 }

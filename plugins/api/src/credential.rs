@@ -17,6 +17,8 @@ pub trait CredentialStore: Send + Sync + Sized + 'static {
     const COLLECTION: &'static str;
     /// The field that is unique in the collection; missing ids are derived from it, as Kong derives them.
     const UNIQUE: &'static str;
+    /// Whether it is unique among the credentials of one consumer only, as the groups of `acls` are.
+    const UNIQUE_PER_CONSUMER: bool = false;
     /// Kong's fields that are accepted at a default only (see [`decode`]).
     const AT_DEFAULT: &'static [(&'static str, &'static str)] = &[];
     /// The fields of one credential, without `id`, `consumer`, `tags` and `created_at`; `deny_unknown_fields`.
@@ -69,13 +71,20 @@ pub struct CredentialKind {
     pub collection: &'static str,
     /// See [`CredentialStore::UNIQUE`].
     pub unique: &'static str,
+    /// See [`CredentialStore::UNIQUE_PER_CONSUMER`].
+    pub unique_per_consumer: bool,
     build: fn(Vec<RawCredential>) -> Result<Built, BuildErrors>,
 }
 
 impl CredentialKind {
     /// The kind that `S` indexes.
     pub const fn of<S: CredentialStore>() -> Self {
-        Self { collection: S::COLLECTION, unique: S::UNIQUE, build: build::<S> }
+        Self {
+            collection: S::COLLECTION,
+            unique: S::UNIQUE,
+            unique_per_consumer: S::UNIQUE_PER_CONSUMER,
+            build: build::<S>,
+        }
     }
 }
 

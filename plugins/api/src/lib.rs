@@ -29,7 +29,7 @@ pub use body::{BodyError, BodySource, BufferedBody};
 pub use bytes::Bytes;
 pub use client::{Client, Scheme};
 pub use config::{RawConfig, boolean_word, decode};
-pub use consumer::{Consumer, Consumers};
+pub use consumer::{Consumer, ConsumerGroup, Consumers};
 pub use context::{Context, RequestId};
 pub use credential::{
     CredentialKind, CredentialRecord, CredentialStore, CredentialStores, CredentialWarnings, RawCredential,

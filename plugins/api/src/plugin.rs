@@ -18,7 +18,8 @@ pub trait Plugin: Handler + Sized + 'static {
     const AT_DEFAULT: &'static [(&'static str, &'static str)] = &[];
     /// A route without a service that this plugin would run on is then a mistake of the configuration.
     const NEEDS_SERVICE: bool = false;
-    /// Whether Kong allows it on a consumer. An authentication plugin says no: the consumer is not known before it.
+    /// Whether Kong allows it on a consumer or a consumer group. An authentication plugin says no: the consumer is not
+    /// known before it.
     const CONSUMER_SCOPE: bool = true;
     /// The configuration; derive `Deserialize` with `deny_unknown_fields`.
     type Config: DeserializeOwned;

@@ -65,6 +65,10 @@ fn what_could_send_requests_elsewhere_or_let_somebody_in_still_refuses_the_file(
         "services: [{name: s, host: h, routes: [5]}]\n".to_owned(),
         "services: [5]\n".to_owned(),
         "consumers: [{tags: 5, username: c}]\n".to_owned(),
+        services("consumer_groups: [{name: g, consumers: [{username: nobody}]}]\n"),
+        services("consumer_group_consumers: [{consumer: c, consumer_group: g}]\n"),
+        services("consumer_groups: [{name: g, plugins: [{name: marker, config: {label: 5}}]}]\n"),
+        "consumers: [{username: c, groups: [{name: g}]}]\n".to_owned(),
     ] {
         assert_eq!(quarantined(&text), None, "{text}");
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use signet_plugin_api::{BufferedBody, Client, Consumer, Identity, Proof, RequestId, StatusCode};
+use signet_plugin_api::{BufferedBody, Client, Identity, Proof, RequestId, StatusCode};
 
 use super::*;
 
@@ -117,7 +117,7 @@ impl Ride {
         let handler = self.probe(name, Phase::Request, Deed::Nothing);
         let slot = self.slots.last_mut().expect("a slot");
         let mut all = std::mem::take(&mut slot.by_consumer).into_vec();
-        all.push(Arc::new(HashMap::from([(id.into(), handler)])));
+        all.push(ConsumerScope::Consumer(Arc::new(HashMap::from([(id.into(), handler)]))));
         slot.by_consumer = all.into();
         self
     }
