@@ -27,6 +27,7 @@ mod refusals;
 mod request_termination;
 mod scopes;
 mod setup;
+mod several_auth;
 mod status;
 mod tidy;
 mod x_custom_jwt;
