@@ -158,6 +158,18 @@ fn groups_are_those_of_the_consumer_that_was_accepted() {
 }
 
 #[test]
+fn an_anonymous_caller_that_acl_refuses_is_told_every_way_to_authenticate() {
+    let upstream = Upstream::echo();
+    let gateway = gateway(&upstream);
+    let response = gateway.get("/staff");
+    let challenges: Vec<&str> = response.headers.all("WWW-Authenticate").collect();
+    assert_eq!((response.status, challenges), (401, vec!["Key", "Basic realm=\"service\""]));
+    let forbidden = gateway.send(&request("/staff", "right", ""));
+    assert_eq!((forbidden.status, forbidden.header("WWW-Authenticate")), (403, None));
+    assert!(upstream.take().is_empty());
+}
+
+#[test]
 fn a_token_is_for_whom_was_accepted_and_for_nobody_else() {
     let upstream = Upstream::echo();
     let gateway = gateway(&upstream);

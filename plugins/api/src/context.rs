@@ -113,6 +113,12 @@ impl Context {
         let id = TypeId::of::<T>();
         self.facts.iter().find(|(known, _)| *known == id)?.1.downcast_ref()
     }
+
+    /// The same, to add to it.
+    pub fn get_mut<T: Any + Send + Sync>(&mut self) -> Option<&mut T> {
+        let id = TypeId::of::<T>();
+        self.facts.iter_mut().find(|(known, _)| *known == id)?.1.downcast_mut()
+    }
 }
 
 impl fmt::Debug for Context {

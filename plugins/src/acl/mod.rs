@@ -18,6 +18,7 @@ use self::{
     config::{Config, Rule},
     roster::{Acls, Listed, Roster},
 };
+use crate::shared::credentials::Challenges;
 
 const NAME: &str = "acl";
 
@@ -83,7 +84,9 @@ impl Plugin for Acl {
 impl Handler for Acl {
     async fn on_request(&self, _: &mut Request<'_>, cx: &mut Context) -> Result<Flow, PluginError> {
         match self.judge(cx.identity()) {
-            Verdict::Unauthenticated => return Ok(Flow::Respond(self.unauthenticated.clone())),
+            Verdict::Unauthenticated => {
+                return Ok(Flow::Respond(Challenges::added_to(self.unauthenticated.clone(), cx)));
+            }
             Verdict::Forbidden => return Ok(Flow::Respond(self.forbidden.clone())),
             Verdict::Passes(None) => {}
             Verdict::Passes(Some(groups)) => cx.insert(groups),

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::HeaderValue;
+use http::{HeaderValue, header::WWW_AUTHENTICATE};
 use ring::digest::{SHA256, digest};
 use serde::{
     Deserialize, Deserializer,
@@ -54,10 +54,36 @@ impl Fallback {
     pub(crate) fn refuse(&self, refusal: &Response, cx: &mut Context) -> Flow {
         match &self.anonymous {
             Some(consumer) => {
+                Challenges::keep(refusal, cx);
                 cx.authenticate(Identity::anonymous(self.method, Arc::clone(consumer)));
                 Flow::Continue
             }
             None => Flow::Respond(refusal.clone()),
+        }
+    }
+}
+
+/// How an anonymous caller could still authenticate: what the plugins that let it pass as such would have asked for. A 401
+/// has to say it (RFC 9110, 15.5.2), whoever gives it.
+pub(crate) struct Challenges(Vec<HeaderValue>);
+
+impl Challenges {
+    /// The answer with a header for each challenge of this request.
+    pub(crate) fn added_to(mut response: Response, cx: &Context) -> Response {
+        let all = cx.get::<Self>().into_iter().flat_map(|challenges| &challenges.0);
+        response.headers.extend(all.map(|challenge| (WWW_AUTHENTICATE, challenge.clone())));
+        response
+    }
+
+    fn keep(refusal: &Response, cx: &mut Context) {
+        let asked = refusal.headers.iter().filter(|(name, _)| *name == WWW_AUTHENTICATE);
+        let mut asked = asked.map(|(_, challenge)| challenge.clone()).peekable();
+        if asked.peek().is_none() {
+            return;
+        }
+        match cx.get_mut::<Self>() {
+            Some(known) => known.0.extend(asked),
+            None => cx.insert(Self(asked.collect())),
         }
     }
 }
@@ -142,6 +168,8 @@ fn not_a_string<E: Error>() -> E {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
 
     #[test]
@@ -150,6 +178,25 @@ mod tests {
             let error = serde_yaml::from_str::<Secret>(yaml).expect_err("not a string").to_string();
             assert!(error.contains("put it in quotes") && !error.contains(yaml), "{error}");
         }
+    }
+
+    #[test]
+    fn every_plugin_that_lets_an_anonymous_caller_pass_leaves_its_challenge() {
+        let consumer =
+            Consumer::new("11111111-1111-4111-8111-111111111111", None, None, Vec::new()).expect("a consumer");
+        let fallback = Fallback::new("test", Some(Arc::new(consumer)));
+        let refusal = |challenge| {
+            let challenge = HeaderValue::from_static(challenge);
+            Response::new(StatusCode::UNAUTHORIZED).with_header(WWW_AUTHENTICATE, challenge)
+        };
+        let mut cx = Context::default();
+        for refusal in [refusal("Key"), Response::new(StatusCode::UNAUTHORIZED), refusal("Basic realm=\"a\"")] {
+            assert!(matches!(fallback.refuse(&refusal, &mut cx), Flow::Continue));
+        }
+        let answer = Challenges::added_to(Response::new(StatusCode::UNAUTHORIZED), &cx);
+        let told: Vec<_> = answer.headers.iter().map(|(name, value)| (name.clone(), value.as_bytes())).collect();
+        assert_eq!(told, [(WWW_AUTHENTICATE, &b"Key"[..]), (WWW_AUTHENTICATE, b"Basic realm=\"a\"")]);
+        assert!(Challenges::added_to(Response::new(StatusCode::UNAUTHORIZED), &Context::default()).headers.is_empty());
     }
 
     #[test]
