@@ -6,6 +6,7 @@ mod acl;
 mod basic_auth;
 mod cors;
 mod key_auth;
+mod mtls_auth;
 mod request_termination;
 mod shared;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub fn builtin() -> Registry {
         .with::<basic_auth::BasicAuth>()
         .with::<cors::Cors>()
         .with::<key_auth::KeyAuth>()
+        .with::<mtls_auth::MtlsAuth>()
         .with::<request_termination::RequestTermination>()
         .with::<x_custom_jwt::XCustomJwt>()
 }
