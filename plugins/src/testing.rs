@@ -4,10 +4,10 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use serde_yaml::{Mapping, Value};
 use signet_plugin_api::{
-    Body, BufferedBody, Bytes, CaCertificate, CaCertificates, Client, ClientCertificate, Consumer, ConsumerGroup, Consumers, Context,
-    CredentialStores, Flow, Handler, HeaderName, HeaderValue, RawConfig, RawCredential, Registry, Request,
-    RequestHeader, RequestId, Resources, Response, ResponseHeader, Route, Scheme, Scope, Service, TlsConnection,
-    http::HeaderMap,
+    Body, BufferedBody, Bytes, CaCertificate, CaCertificates, Client, ClientCertificate, Consumer, ConsumerGroup,
+    Consumers, Context, CredentialStores, Flow, Handler, HeaderName, HeaderValue, RawConfig, RawCredential, Registry,
+    Request, RequestHeader, RequestId, Resources, Response, ResponseHeader, Route, Scheme, Scope, Service,
+    TlsConnection, http::HeaderMap,
 };
 
 use crate::builtin;
