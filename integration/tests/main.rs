@@ -20,6 +20,7 @@ mod golden;
 mod identity;
 mod jose;
 mod key_auth;
+mod mtls_auth;
 mod programmable;
 mod proxying;
 mod quarantine;

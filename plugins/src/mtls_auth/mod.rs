@@ -1,7 +1,5 @@
 //! `mtls-auth`: a client certificate whose chain leads to a trusted authority.
 
-#[cfg(test)]
-mod certificates;
 mod config;
 mod mapping;
 mod subject;

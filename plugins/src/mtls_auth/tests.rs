@@ -1,15 +1,14 @@
 //! `mtls-auth` by its configuration in YAML, with certificates made here, one request at a time.
 
+mod certificates;
+
 use std::sync::Arc;
 
 use openssl::{hash::MessageDigest, x509::X509Name};
 use signet_plugin_api::{Body, ClientCertificate, Flow, Handler, Proof};
 
-use super::{
-    NAME,
-    certificates::{Name, Pair, Wanted},
-    trust::Trust,
-};
+use self::certificates::{Name, Pair, Wanted};
+use super::{NAME, trust::Trust};
 use crate::testing::{Exchange, World, text};
 
 const ROOT: &str = "7b9af8ff-b16c-45f0-9c87-766d20b1dc2e";
