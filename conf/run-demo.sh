@@ -28,6 +28,9 @@ Try, from another terminal:
   # the public key that verifies both
   curl localhost:$PORT/x-custom-jwt/jwks
 
+  # is a token right? copy it from X-Custom-Jwt
+  curl -H 'Authorization: Bearer TOKEN' localhost:$PORT/introspect
+
   # no credential, no entry
   curl -i localhost:$PORT/apiKey
 

@@ -5,8 +5,8 @@ use signet_plugin_api::Registry;
 mod acl;
 mod basic_auth;
 mod cors;
+mod jwt;
 mod key_auth;
-mod mtls_auth;
 mod request_termination;
 mod shared;
 #[cfg(test)]
@@ -22,8 +22,8 @@ pub fn builtin() -> Registry {
         .with::<acl::Acl>()
         .with::<basic_auth::BasicAuth>()
         .with::<cors::Cors>()
+        .with::<jwt::Jwt>()
         .with::<key_auth::KeyAuth>()
-        .with::<mtls_auth::MtlsAuth>()
         .with::<request_termination::RequestTermination>()
         .with::<x_custom_jwt::XCustomJwt>()
 }

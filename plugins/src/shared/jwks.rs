@@ -178,7 +178,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::shared::{forge::Forge, jws::Jws};
+    use crate::shared::{jws::Jws, testing::Forge};
 
     fn set(keys: &[Value]) -> Jwks {
         Jwks::parse(json!({ "keys": keys }).to_string().as_bytes()).expect("a set")

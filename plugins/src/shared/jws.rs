@@ -156,7 +156,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::shared::forge::{Forge, encode};
+    use crate::shared::testing::{Forge, encode};
 
     fn malformed(token: &str) -> Malformed {
         Jws::parse(token.as_bytes()).err().unwrap_or_else(|| panic!("well formed: {token}"))

@@ -255,7 +255,7 @@ mod tests {
     use openssl::{asn1::Asn1Time, hash::MessageDigest, x509::X509Name};
 
     use super::*;
-    use crate::shared::forge::Forge;
+    use crate::shared::testing::Forge;
 
     const INPUT: &[u8] = b"what is signed";
 
