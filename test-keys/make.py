@@ -7,6 +7,8 @@ import pathlib
 import re
 import secrets
 import subprocess
+import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).parent
 
@@ -23,7 +25,42 @@ MEMBERS = {
 }
 
 
+CLIENT = "/C=US/ST=California/O=Example Inc./OU=Consumers/CN=client/emailAddress=contact@example.test"
+
+AUTHORITY = """
+[ca]
+default_ca = authority
+[authority]
+database = {folder}/index
+rand_serial = yes
+new_certs_dir = {folder}
+default_md = sha256
+policy = any
+unique_subject = no
+[any]
+commonName = supplied
+[root]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, digitalSignature, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[client]
+basicConstraints = CA:FALSE
+keyUsage = critical, nonRepudiation, digitalSignature, keyEncipherment
+extendedKeyUsage = clientAuth, emailProtection
+subjectAltName = email:contact@example.test, email:demo@example.test
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+"""
+
+
 def main():
+    if sys.argv[1:] == ["certificates"]:
+        certificates()
+    else:
+        keys()
+
+
+def keys():
     for alg in ("RS256", "RS512"):
         private = {"kty": "RSA", "use": "sig", "alg": alg, "kid": f"signet-{alg.lower()}", **rsa_members()}
         public = {name: private[name] for name in ("kty", "use", "alg", "kid", "n", "e")}
@@ -32,6 +69,25 @@ def main():
     for alg, octets in (("HS256", 32), ("HS512", 64)):
         # Hexadecimal: twice the octets as characters, and the characters are the secret.
         write(f"{alg.lower()}-jwk.json", {"kty": "oct", "alg": alg, "kid": f"signet-{alg.lower()}", "k": secrets.token_hex(octets)})
+
+
+def certificates():
+    """An authority and a client of it, for twenty years. The authority's key is not kept: nothing else is ever signed by it."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "index").touch()
+        (folder / "openssl.conf").write_text(AUTHORITY.format(folder=folder))
+        certificate("ca", "root", folder, "/C=US/ST=California/O=Example Inc./CN=Example", folder / "ca-key.pem", "-selfsign")
+        certificate("client", "client", folder, CLIENT, HERE / "mtls-client-key.pem", "-cert", HERE / "mtls-ca.pem")
+
+
+def certificate(name, extensions, folder, subject, key, *signed_by):
+    request = folder / "request.pem"
+    run("openssl", "req", "-newkey", "rsa:2048", "-noenc", "-subj", subject, "-keyout", key, "-out", request)
+    config = ["-config", folder / "openssl.conf", "-extensions", extensions, "-batch", "-notext", "-preserveDN"]
+    dates = ["-startdate", "20240101000000Z", "-enddate", "20440101000000Z"]
+    signing = [*signed_by, "-keyfile", folder / "ca-key.pem"]
+    run("openssl", "ca", *config, *dates, *signing, "-in", request, "-out", HERE / f"mtls-{name}.pem")
 
 
 def rsa_members():

@@ -21,6 +21,7 @@ mod identity;
 mod jose;
 mod jwt;
 mod key_auth;
+mod mtls_auth;
 mod programmable;
 mod proxying;
 mod quarantine;

@@ -7,6 +7,7 @@ mod basic_auth;
 mod cors;
 mod jwt;
 mod key_auth;
+mod mtls_auth;
 mod request_termination;
 mod shared;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub fn builtin() -> Registry {
         .with::<cors::Cors>()
         .with::<jwt::Jwt>()
         .with::<key_auth::KeyAuth>()
+        .with::<mtls_auth::MtlsAuth>()
         .with::<request_termination::RequestTermination>()
         .with::<x_custom_jwt::XCustomJwt>()
 }

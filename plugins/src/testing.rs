@@ -4,9 +4,10 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use serde_yaml::{Mapping, Value};
 use signet_plugin_api::{
-    Body, BufferedBody, Bytes, Client, Consumer, ConsumerGroup, Consumers, Context, CredentialStores, Flow, Handler,
-    HeaderName, HeaderValue, RawConfig, RawCredential, Registry, Request, RequestHeader, RequestId, Resources,
-    Response, ResponseHeader, Route, Scope, Service, http::HeaderMap,
+    Body, BufferedBody, Bytes, CaCertificate, CaCertificates, Client, ClientCertificate, Consumer, ConsumerGroup,
+    Consumers, Context, CredentialStores, Flow, Handler, HeaderName, HeaderValue, RawConfig, RawCredential, Registry,
+    Request, RequestHeader, RequestId, Resources, Response, ResponseHeader, Route, Scheme, Scope, Service,
+    TlsConnection, http::HeaderMap,
 };
 
 use crate::builtin;
@@ -27,7 +28,7 @@ impl World {
         Self::load("{}")
     }
 
-    /// Reads `consumers`, with the credentials nested in them, from a file in Kong's format.
+    /// Reads `ca_certificates` and `consumers`, with the credentials nested in them, from a file in Kong's format.
     pub(crate) fn load(yaml: &str) -> Self {
         Self::try_load(yaml).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
     }
@@ -49,8 +50,12 @@ impl World {
             let unwise = credentials.add(*kind, raw_credentials(&owners, kind.collection)).map_err(texts)?;
             credential_warnings.extend(texts(unwise));
         }
-        let resources =
-            Resources { consumers: Arc::new(consumers), credentials: Arc::new(credentials), ..Resources::default() };
+        let resources = Resources {
+            consumers: Arc::new(consumers),
+            credentials: Arc::new(credentials),
+            ca_certificates: Arc::new(authorities(&file)),
+            ..Resources::default()
+        };
         Ok(Self { registry, resources, credential_warnings, file })
     }
 
@@ -75,6 +80,14 @@ impl World {
             self.try_compile(name, config.clone()).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:?}"));
         }
         plugins.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// What the operator is told of a configuration that compiles.
+    pub(crate) fn warnings(&self, name: &str, config: &str) -> Vec<String> {
+        let scope = Scope::new(&self.resources);
+        let registration = self.registry.get(name).expect("a built-in plugin");
+        assert!(registration.compile(RawConfig::new(mapping(config)), &scope).is_ok(), "{config} does not compile");
+        scope.into_warnings().iter().map(ToString::to_string).collect()
     }
 
     fn try_compile(&self, name: &str, config: Mapping) -> Result<Arc<dyn Handler>, Vec<String>> {
@@ -115,6 +128,13 @@ impl Exchange {
     pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let value = HeaderValue::from_bytes(value.as_ref()).expect("a header value");
         self.head.append_header(name.to_owned(), value).expect("a header");
+        self
+    }
+
+    /// Makes it a request over TLS, where this became of the client's certificate.
+    pub(crate) fn over_tls(mut self, certificate: ClientCertificate) -> Self {
+        let tls = TlsConnection { sni: Some("gw.test".into()), version: "TLSv1.3", certificate };
+        self.client = Client { scheme: Scheme::Https, port: 8443, tls: Some(Arc::new(tls)), ..self.client };
         self
     }
 
@@ -221,6 +241,17 @@ fn mapping(yaml: &str) -> Mapping {
 
 fn sequence<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_sequence).map_or(&[], Vec::as_slice)
+}
+
+fn authorities(file: &Value) -> CaCertificates {
+    let authority = |value: &Value| {
+        let text = |name| value.get(name).and_then(Value::as_str).expect("a CA certificate's field");
+        let certificate = openssl::x509::X509::from_pem(text("cert").as_bytes()).expect("a certificate");
+        let id: Arc<str> = text("id").into();
+        let der = certificate.to_der().expect("DER").into();
+        (Arc::clone(&id), Arc::new(CaCertificate { id, der }))
+    };
+    sequence(file, "ca_certificates").iter().map(authority).collect()
 }
 
 fn owners(file: &Value) -> Vec<(Arc<Consumer>, Value)> {

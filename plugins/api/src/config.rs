@@ -12,6 +12,8 @@ pub struct RawConfig {
     members: Mapping,
     /// `true` and `false` are the only booleans.
     strict: bool,
+    /// The names of outer members that were null.
+    nulls: Vec<Value>,
 }
 
 /// Names of fields only: values may be secrets.
@@ -25,12 +27,24 @@ impl RawConfig {
     /// Takes a mapping; null members count as absent, as in Kong, at any depth. Where a boolean is expected, the words of
     /// YAML 1.1 (`yes`, `no`, `on`, `off`) are one.
     pub fn new(mapping: Mapping) -> Self {
-        Self { members: without_nulls(mapping), strict: false }
+        let nulls = mapping.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key.clone()).collect();
+        Self { members: without_nulls(mapping), strict: false, nulls }
     }
 
     /// Takes a mapping of a JSON file, where a word is never a boolean.
     pub fn strict(mapping: Mapping) -> Self {
         Self { strict: true, ..Self::new(mapping) }
+    }
+
+    /// Brings the null of these fields back: it says something else than leaving them out.
+    #[must_use]
+    pub(crate) fn keeping_nulls(mut self, fields: &[&str]) -> Self {
+        for name in std::mem::take(&mut self.nulls) {
+            if name.as_str().is_some_and(|name| fields.contains(&name)) {
+                self.members.insert(name, Value::Null);
+            }
+        }
+        self
     }
 }
 
@@ -64,7 +78,7 @@ fn null_members_removed(value: Value) -> Value {
 /// One [`ConfigError`] for each field that is wrong: decoding starts again without a field that failed, so that one
 /// run shows them all.
 pub fn decode<T: DeserializeOwned>(raw: RawConfig, at_default: &[(&str, &str)]) -> Result<T, Vec<ConfigError>> {
-    let RawConfig { members: mut mapping, strict } = raw;
+    let RawConfig { members: mut mapping, strict, .. } = raw;
     let mut errors = not_implemented(&mut mapping, at_default);
     loop {
         let error = match serde_path_to_error::deserialize::<_, T>(Value::Mapping(mapping.clone())) {
@@ -263,6 +277,24 @@ mod tests {
         );
         assert_eq!(errors("{required: 1, realm: [a]}"), ["realm: expected a string, found a list"]);
         assert_eq!(errors("{required: 1, nested: {a: 1}}"), ["nested: expected a list, found a mapping"]);
+    }
+
+    #[test]
+    fn a_null_counts_as_left_out_unless_it_is_meant() {
+        #[derive(serde::Deserialize)]
+        #[serde(default)]
+        struct By {
+            group: Option<String>,
+            consumer: Option<String>,
+        }
+        impl Default for By {
+            fn default() -> Self {
+                Self { group: Some("CN".to_owned()), consumer: Some("username".to_owned()) }
+            }
+        }
+        let raw = RawConfig::new(serde_yaml::from_str("{group: null, consumer: null}").expect("YAML"));
+        let by: By = decode(raw.keeping_nulls(&["group"]), &[]).expect("both");
+        assert_eq!((by.group, by.consumer.as_deref()), (None, Some("username")));
     }
 
     #[test]

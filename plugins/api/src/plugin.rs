@@ -16,6 +16,8 @@ pub trait Plugin: Handler + Sized + 'static {
     const CREDENTIALS: &'static [CredentialKind] = &[];
     /// Kong's fields that are accepted at a default only, as `(field, YAML of the default)`.
     const AT_DEFAULT: &'static [(&'static str, &'static str)] = &[];
+    /// Fields whose default is not null although null is a value of theirs: elsewhere null is as good as leaving a field out.
+    const NULL_IS_MEANT: &'static [&'static str] = &[];
     /// A route without a service that this plugin would run on is then a mistake of the configuration.
     const NEEDS_SERVICE: bool = false;
     /// Whether Kong allows it on a consumer or a consumer group. An authentication plugin says no: the consumer is not

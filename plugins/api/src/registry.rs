@@ -32,7 +32,7 @@ impl Registration {
             consumer_scope: P::CONSUMER_SCOPE,
             phases: P::PHASES.iter().fold(0, |all, phase| all | *phase as u8),
             compile: |raw, scope| {
-                let config = decode(raw, P::AT_DEFAULT)?;
+                let config = decode(raw.keeping_nulls(P::NULL_IS_MEANT), P::AT_DEFAULT)?;
                 let handler = P::compile(config, scope).map_err(|error| vec![error])?;
                 Ok(Arc::new(handler))
             },

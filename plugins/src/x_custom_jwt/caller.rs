@@ -28,6 +28,8 @@ pub(super) struct Caller<'a> {
     pub(super) actor: &'a str,
     /// The claims that are copied.
     pub(super) claims: Option<Cow<'a, Claims>>,
+    /// What was verified; none when the request's headers are believed.
+    pub(super) identity: Option<&'a Identity>,
 }
 
 /// The `client_id` claim.
@@ -88,7 +90,7 @@ impl CallerSource {
             Proof::Token { claims } => (ClientId::Json(self.claim_of(claims)?.into()), Some(Cow::Borrowed(&**claims))),
             _ => return Err(Refusal::NoClientId.into()),
         };
-        Ok(Caller { client_id, actor: actor(consumer), claims })
+        Ok(Caller { client_id, actor: actor(consumer), claims, identity: Some(identity) })
     }
 
     fn key_client_id<'a>(
@@ -121,7 +123,7 @@ impl CallerSource {
             Presented::Key(key) => (text(std::str::from_utf8(key).map_err(|_| Refusal::NoClientId)?)?, None),
         };
         let consumer = cx.consumer().ok_or(Refusal::NothingVerified)?;
-        Ok(Caller { client_id, actor: actor(consumer), claims })
+        Ok(Caller { client_id, actor: actor(consumer), claims, identity: None })
     }
 
     /// The first credential in the order of Kong's plugin.

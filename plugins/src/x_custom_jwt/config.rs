@@ -1,4 +1,4 @@
-//! The configuration of `x-custom-jwt`, with Kong's names and defaults, and three fields of our own.
+//! The configuration of `x-custom-jwt`, with Kong's names and defaults, and fields of our own.
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -31,6 +31,18 @@ pub(crate) struct Config {
     pub(super) identity_source: IdentitySource,
     #[serde(default)]
     pub(super) apikey_client_id: ApikeyClientId,
+    #[serde(default)]
+    pub(super) claims: MoreClaims,
+}
+
+/// Claims that are written when they are asked for.
+#[derive(Deserialize, Debug, Clone, Copy, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct MoreClaims {
+    /// How the caller authenticated (RFC 8176).
+    pub(super) amr: bool,
+    /// The certificate that the caller holds the key of (RFC 8705, 3.1).
+    pub(super) cnf: bool,
 }
 
 /// Where the caller's identity comes from.
@@ -87,6 +99,14 @@ impl Config {
     pub(super) fn review(&self, scope: &Scope<'_>) -> Result<(), ConfigError> {
         for remark in &self.private_jwk.remarks {
             scope.warn("private_jwk", remark);
+        }
+        if self.identity_source == IdentitySource::Request {
+            for (field, wanted) in [("claims.amr", self.claims.amr), ("claims.cnf", self.claims.cnf)] {
+                if wanted {
+                    let reason = "says what was verified, and with `identity_source: request` nothing needs to be";
+                    return Err(ConfigError::new(field, reason));
+                }
+            }
         }
         match (self.identity_source, self.apikey_client_id) {
             (IdentitySource::Verified, ApikeyClientId::Key) => scope.warn(

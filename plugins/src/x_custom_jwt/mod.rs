@@ -11,10 +11,10 @@ mod token;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use signet_plugin_api::{
-    Busy, ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, RequestHeader, Response,
-    ResponseHeader, Scope, WorkPool, async_trait,
+    Busy, ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, Response, ResponseHeader, Scope,
+    WorkPool, async_trait,
 };
 
 use self::{
@@ -22,7 +22,7 @@ use self::{
     config::{Config, SentHeader},
     token::{Draft, Mint},
 };
-use crate::shared::jose::Signer;
+use crate::shared::{jose::Signer, names::remove_lookalikes};
 
 pub use self::parts::TokenParts;
 
@@ -105,19 +105,6 @@ impl XCustomJwt {
         }
         let signer = Arc::clone(&self.signer);
         self.pool.run(move || draft.sign(&*signer)).await
-    }
-}
-
-/// Many backends read `_` in a header's name as `-` (CGI, WSGI, Rack), and would find a client's token beside ours.
-fn remove_lookalikes(head: &mut RequestHeader, name: &[u8]) {
-    let is_alike = |other: &&HeaderName| {
-        let other: &[u8] = other.as_ref();
-        let alike = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-');
-        other.len() == name.len() && other.contains(&b'_') && other.iter().zip(name).all(alike)
-    };
-    let alike: Vec<HeaderName> = head.headers.keys().filter(is_alike).cloned().collect();
-    for name in alike {
-        head.remove_header(&name);
     }
 }
 

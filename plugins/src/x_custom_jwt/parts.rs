@@ -39,6 +39,7 @@ impl TokenParts {
             client_id: ClientId::Text("my-user".into()),
             actor: "contact@example.test",
             claims: Some(std::borrow::Cow::Borrowed(&self.claims)),
+            identity: None,
         };
         let mut out = Vec::with_capacity(512);
         self.mint.write_claims(&mut out, &caller, &self.service)?;

@@ -251,6 +251,36 @@ async fn a_certificate_is_named_by_its_subject() {
 }
 
 #[tokio::test]
+async fn a_token_says_how_its_caller_authenticated_when_asked() {
+    let asked = plugin(HS256, json!({ "claims": { "amr": true }, "apikey_client_id": "consumer" }));
+    let silent = plugin(HS256, json!({ "claims": { "amr": false }, "apikey_client_id": "consumer" }));
+    let certificate = || Proof::Certificate { subject: "CN=a".into(), fingerprint: [0; 32] };
+    let forged = || bearer(r#"{"clientId":"c","amr":["hwk","mfa"]}"#);
+    let other = || Proof::Other { subject: "device-7".into() };
+    for (proof, expected) in
+        [(password("u"), "pwd"), (certificate(), "pop"), (key(), "apikey"), (forged(), "token"), (other(), "test")]
+    {
+        assert_eq!(claims(&asked, verified(proof)).await["amr"], json!([expected]));
+    }
+    let copied = claims(&silent, verified(forged())).await;
+    assert_eq!(copied["amr"], json!(["hwk", "mfa"]));
+    assert_eq!(claims(&silent, verified(password("u"))).await.get("amr"), None);
+}
+
+#[tokio::test]
+async fn a_token_is_bound_to_the_certificate_when_asked() {
+    let asked = plugin(HS256, json!({ "claims": { "cnf": true } }));
+    let silent = plugin(HS256, json!({}));
+    let certificate = || Proof::Certificate { subject: "CN=a".into(), fingerprint: [0xfb; 32] };
+    let expected = json!({ "x5t#S256": URL_SAFE_NO_PAD.encode([0xfb; 32]) });
+    assert_eq!(claims(&asked, verified(certificate())).await["cnf"], expected);
+    assert_eq!(claims(&silent, verified(certificate())).await.get("cnf"), None);
+    let incoming = || bearer(r#"{"clientId":"c","cnf":{"jkt":"x"}}"#);
+    assert_eq!(claims(&asked, verified(incoming())).await.get("cnf"), None, "not proven here");
+    assert_eq!(claims(&silent, verified(incoming())).await["cnf"], json!({ "jkt": "x" }));
+}
+
+#[tokio::test]
 async fn a_third_partys_method_is_named_by_its_subject() {
     let proof = Proof::Other { subject: "device-7".into() };
     assert_eq!(claims(&plugin(HS256, json!({})), verified(proof)).await["client_id"], "device-7");
@@ -553,6 +583,14 @@ fn every_wrong_field_is_named() {
             json!({ "identity_source": "request", "apikey_client_id": "consumer" }),
             "apikey_client_id: only `key` goes with `identity_source: request`",
         ),
+        (
+            json!({ "identity_source": "request", "claims": { "amr": true } }),
+            "claims.amr: says what was verified, and with `identity_source: request` nothing needs to be",
+        ),
+        (
+            json!({ "identity_source": "request", "claims": { "cnf": true } }),
+            "claims.cnf: says what was verified, and with `identity_source: request` nothing needs to be",
+        ),
     ];
     for (fields, expected) in cases {
         assert_eq!(mistakes(HS256, fields), [expected]);
@@ -574,8 +612,10 @@ fn a_key_that_cannot_sign_is_a_mistake_of_the_configuration() {
 
 #[test]
 fn a_field_that_is_not_there_yet_is_refused() {
-    for field in ["key_set", "reuse_for", "audience", "typ", "not_before", "claims"] {
-        let mistakes = mistakes(HS256, json!({ field: "x" }));
+    let mistakes = |fields| mistakes(HS256, fields);
+    assert!(mistakes(json!({ "claims": { "add": {} } }))[0].starts_with("claims.add: unknown field `add`"));
+    for field in ["key_set", "reuse_for", "audience", "typ", "not_before"] {
+        let mistakes = mistakes(json!({ field: "x" }));
         assert!(mistakes[0].contains(&format!("unknown field `{field}`")), "{mistakes:?}");
     }
 }

@@ -9,17 +9,21 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde::Serializer as _;
 use serde_json::value::RawValue;
-use signet_plugin_api::{Claims, PluginError, Service};
+use signet_plugin_api::{Claims, Identity, PluginError, Proof, Service};
 use uuid::Uuid;
 
 use super::{
     caller::{Caller, ClientId},
-    config::Config,
+    config::{Config, MoreClaims},
 };
 use crate::shared::jose::{Signer, append_part, encoded_len};
 
 /// The claims of ours that replace incoming ones of the same name.
 const OURS: [&str; 7] = ["iss", "iat", "exp", "jti", "aud", "act", "client_id"];
+
+/// Claims of ours where the configuration asks for them; then they replace incoming ones too.
+const AMR: &str = "amr";
+const CNF: &str = "cnf";
 
 /// A generous guess at the claims of ours, so that one allocation is enough.
 const USUAL_CLAIMS: usize = 512;
@@ -35,6 +39,9 @@ pub(super) struct Mint {
     expires_in: u32,
     /// How many octets a signature has.
     signature: usize,
+    claims: MoreClaims,
+    /// The names of incoming claims that are not copied.
+    replaced: Vec<&'static str>,
 }
 
 impl Mint {
@@ -48,7 +55,10 @@ impl Mint {
         start.push(b'.');
         let issuer = format!("\"iss\":{}", serde_json::to_string(&config.iss.0)?);
         let signature = config.private_jwk.signer.signature_len();
-        Ok(Self { start, prefix, issuer, expires_in: config.expires_in.0, signature })
+        let claims = config.claims;
+        let more = [(AMR, claims.amr), (CNF, claims.cnf)].into_iter().filter(|(_, wanted)| *wanted);
+        let replaced = OURS.into_iter().chain(more.map(|(name, _)| name)).collect();
+        Ok(Self { start, prefix, issuer, expires_in: config.expires_in.0, signature, claims, replaced })
     }
 
     /// Header and claims, ready to be signed.
@@ -68,7 +78,7 @@ impl Mint {
         let incoming = caller.claims.as_deref();
         out.push(b'{');
         if let Some(claims) = incoming {
-            copy_members(out, claims, &OURS)?;
+            copy_members(out, claims, &self.replaced)?;
         }
         self.write_issue(out);
         out.extend_from_slice(b",\"jti\":\"");
@@ -82,7 +92,24 @@ impl Mint {
             ClientId::Json(json) => out.extend_from_slice(json.as_bytes()),
             ClientId::Text(text) => serde_json::to_writer(&mut *out, text)?,
         }
+        if let Some(identity) = caller.identity {
+            self.write_provenance(out, identity)?;
+        }
         out.push(b'}');
+        Ok(())
+    }
+
+    fn write_provenance(&self, out: &mut Vec<u8>, identity: &Identity) -> Result<(), serde_json::Error> {
+        if self.claims.amr {
+            out.extend_from_slice(b",\"amr\":[");
+            serde_json::to_writer(&mut *out, authentication_method(identity))?;
+            out.push(b']');
+        }
+        if let (true, Proof::Certificate { fingerprint, .. }) = (self.claims.cnf, &identity.proof) {
+            out.extend_from_slice(b",\"cnf\":{\"x5t#S256\":\"");
+            append_part(fingerprint, out);
+            out.extend_from_slice(b"\"}");
+        }
         Ok(())
     }
 
@@ -144,6 +171,18 @@ fn jose_header(config: &Config) -> Result<String, serde_json::Error> {
     header.push_str(&serde_json::to_string(&config.jku.0)?);
     header.push('}');
     Ok(header)
+}
+
+/// RFC 8176, 2, where it has a value for the method. It has none for a key or a token that a client shows.
+fn authentication_method(identity: &Identity) -> &'static str {
+    match identity.proof {
+        Proof::Password { .. } => "pwd",
+        // The handshake proves possession of the key; whether hardware keeps it is not known.
+        Proof::Certificate { .. } => "pop",
+        Proof::Key { .. } => "apikey",
+        Proof::Token { .. } => "token",
+        _ => identity.method,
+    }
 }
 
 /// Writes each member but those in `except`, with a comma behind it.
