@@ -9,7 +9,7 @@ use signet_plugin_api::{ConfigError, Consumer, CredentialRecord, CredentialStore
 use subtle::ConstantTimeEq;
 
 use crate::shared::{
-    credentials::{Secret, fingerprint},
+    credentials::{Secret, array, fingerprint},
     names::header_name,
 };
 
@@ -77,15 +77,18 @@ pub(crate) struct Entry {
     ttl: Option<u64>,
 }
 
-/// Every key, found by its SHA-256: how long the search takes says nothing about the keys.
-pub(crate) struct Keys(HashMap<[u8; 32], ApiKey>);
+/// Every key as its SHA-256: found by the first half, compared in constant time by the second. How long the search takes
+/// says nothing about the keys, and none of them stays in memory.
+pub(crate) struct Keys(HashMap<Half, ApiKey>);
+
+/// Half of a SHA-256.
+type Half = [u8; 16];
 
 /// One accepted key.
 pub(super) struct ApiKey {
-    /// The key itself.
-    pub(super) text: Arc<str>,
     /// What it proves.
     pub(super) identity: Identity,
+    second_half: Half,
     /// Seconds since 1970.
     expires: Option<u64>,
 }
@@ -93,10 +96,16 @@ pub(super) struct ApiKey {
 impl Keys {
     /// The key, if it is one of ours and has not expired.
     pub(super) fn find(&self, key: &[u8]) -> Option<&ApiKey> {
-        let known = self.0.get(&fingerprint(key))?;
-        let equal: bool = known.text.as_bytes().ct_eq(key).into();
+        let (first_half, second_half) = halves(key);
+        let known = self.0.get(&first_half)?;
+        let equal: bool = known.second_half.ct_eq(&second_half).into();
         (equal && !known.is_expired()).then_some(known)
     }
+}
+
+fn halves(key: &[u8]) -> (Half, Half) {
+    let digest = fingerprint(key);
+    (array(&digest), array(digest.get(16..).unwrap_or_default()))
 }
 
 impl ApiKey {
@@ -117,8 +126,8 @@ impl CredentialStore for Keys {
         let mut errors = Vec::new();
         for (position, CredentialRecord { id, consumer, entry }) in records.into_iter().enumerate() {
             match api_key(&id, consumer, &entry) {
-                Ok(key) => {
-                    if keys.insert(fingerprint(key.text.as_bytes()), key).is_some() {
+                Ok((first_half, key)) => {
+                    if keys.insert(first_half, key).is_some() {
                         errors.push((position, ConfigError::new("key", "an earlier credential has the same key")));
                     }
                 }
@@ -129,20 +138,18 @@ impl CredentialStore for Keys {
     }
 }
 
-fn api_key(id: &Arc<str>, consumer: Arc<Consumer>, entry: &Entry) -> Result<ApiKey, ConfigError> {
+fn api_key(id: &Arc<str>, consumer: Arc<Consumer>, entry: &Entry) -> Result<(Half, ApiKey), ConfigError> {
     /// September 2001. Whoever writes less means a lifetime, which counts from nothing in a file.
     const FIRST_PLAUSIBLE: u64 = 1_000_000_000;
     if entry.ttl.is_some_and(|ttl| ttl < FIRST_PLAUSIBLE) {
         return Err(ConfigError::new("ttl", "must be the time of expiry in seconds since 1970, not a lifetime"));
     }
     let identifier = HeaderValue::from_str(id).map_err(|_| ConfigError::new("id", "must be a UUID"))?;
-    Ok(ApiKey {
-        text: entry.key.expose().into(),
-        expires: entry.ttl,
-        identity: Identity {
-            identifier: Some(identifier),
-            credential_id: Some(Arc::clone(id)),
-            ..Identity::new(super::NAME, Some(consumer), Proof::Key { credential_id: Arc::clone(id) })
-        },
-    })
+    let (first_half, second_half) = halves(entry.key.expose().as_bytes());
+    let identity = Identity {
+        identifier: Some(identifier),
+        credential_id: Some(Arc::clone(id)),
+        ..Identity::new(super::NAME, Some(consumer), Proof::Key { credential_id: Arc::clone(id) })
+    };
+    Ok((first_half, ApiKey { identity, second_half, expires: entry.ttl }))
 }

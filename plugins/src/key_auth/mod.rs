@@ -79,9 +79,9 @@ impl Handler for KeyAuth {
             return Ok(Flow::Continue);
         }
         match self.authenticate(request).await? {
-            Ok(key) => {
+            Ok((key, presented)) => {
                 cx.authenticate(key.identity.clone());
-                cx.insert(PresentedKey::new(Arc::clone(&key.text)));
+                cx.insert(presented);
                 Ok(Flow::Continue)
             }
             Err(refusal) => Ok(self.fallback.refuse(refusal, cx)),
@@ -91,7 +91,7 @@ impl Handler for KeyAuth {
 
 impl KeyAuth {
     /// The first name that is there decides, even when its value is empty or wrong.
-    async fn authenticate(&self, request: &mut Request<'_>) -> Result<Result<&ApiKey, &Response>, PluginError> {
+    async fn authenticate(&self, request: &mut Request<'_>) -> Result<Verdict<'_>, PluginError> {
         let mut body = None;
         for name in &self.names {
             let mut verdict = self.judge(self.in_head(name, request));
@@ -127,13 +127,20 @@ impl KeyAuth {
         }))
     }
 
-    fn judge(&self, presented: Presented<'_>) -> Option<Result<&ApiKey, &Response>> {
+    fn judge(&self, presented: Presented<'_>) -> Option<Verdict<'_>> {
         match presented {
             Presented::Absent => None,
             Presented::Twice => Some(Err(&self.duplicate)),
             Presented::Once(key) if key.is_empty() => Some(Err(&self.missing)),
-            Presented::Once(key) => Some(self.keys.find(&key).ok_or(&self.unknown)),
+            Presented::Once(key) => Some(self.find(key).ok_or(&self.unknown)),
         }
+    }
+
+    /// The keys of a file are UTF-8, and so is what equals one.
+    fn find(&self, key: Cow<'_, [u8]>) -> Option<(&ApiKey, PresentedKey)> {
+        let known = self.keys.find(&key)?;
+        let text = String::from_utf8(key.into_owned()).ok()?;
+        Some((known, PresentedKey::new(text)))
     }
 
     /// Takes the name away wherever the plugin might have read it, so that a second copy does not go upstream either.
@@ -155,6 +162,9 @@ impl KeyAuth {
         Ok(())
     }
 }
+
+/// An accepted key with its text, or the answer.
+type Verdict<'a> = Result<(&'a ApiKey, PresentedKey), &'a Response>;
 
 /// The fields of the body, read when they are first asked for.
 async fn fields<'f>(body: &'f mut Option<Fields>, request: &mut Request<'_>) -> &'f Fields {

@@ -11,14 +11,14 @@ use serde::{
 use signet_plugin_api::{ConfigError, Consumer, Context, Flow, Identity, Response};
 use zeroize::Zeroizing;
 
-/// The API key of this request, for the plugin that puts it into a token. It is the text of the configuration and not
-/// of the request, so it exists only when `key-auth` accepted it.
-pub(crate) struct PresentedKey(Arc<str>);
+/// The API key of this request, for the plugin that puts it into a token: it exists only when `key-auth` accepted it, and
+/// is wiped when the request is through.
+pub(crate) struct PresentedKey(Zeroizing<String>);
 
 impl PresentedKey {
     /// The key of an accepted credential.
-    pub(crate) fn new(key: Arc<str>) -> Self {
-        Self(key)
+    pub(crate) fn new(key: String) -> Self {
+        Self(Zeroizing::new(key))
     }
 
     /// The key itself: a secret.
@@ -102,11 +102,16 @@ pub(crate) fn challenge(scheme: &str, realm: Option<&str>) -> Result<HeaderValue
 /// The SHA-256 of a credential: credentials are looked up and compared by it, so that neither takes longer the more of a
 /// guess is right.
 pub(crate) fn fingerprint(credential: &[u8]) -> [u8; 32] {
-    let mut fingerprint = [0; 32];
-    for (to, from) in fingerprint.iter_mut().zip(digest(&SHA256, credential).as_ref()) {
+    array(digest(&SHA256, credential).as_ref())
+}
+
+/// The first bytes of a digest, whose type does not say its length.
+pub(crate) fn array<const N: usize>(digest: &[u8]) -> [u8; N] {
+    let mut array = [0; N];
+    for (to, from) in array.iter_mut().zip(digest) {
         *to = *from;
     }
-    fingerprint
+    array
 }
 
 /// A string of a configuration that no message may show, not even the one about its type.
