@@ -23,7 +23,7 @@ check: deps ## Check every example configuration
 	$(CARGO) run -q -p tenant-header -- check examples/tenant-header/conf.yaml
 
 test: deps ## Run all tests
-	@./conf/install-packages.sh curl:curl chromium:chromium
+	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils
 	$(CARGO) build -p signet -p tenant-header
 	$(CARGO) test --workspace
 
@@ -32,7 +32,7 @@ lint: deps ## Formatting, clippy, and an engine that names no built-in
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) check -p signet --lib --no-default-features
 
-bench: deps ## Micro-benchmarks: router, chain, token
+bench: deps ## Micro-benchmarks: router, chain, token, passwords
 	$(CARGO) bench -p signet -p signet-plugins
 
 bench-gateway: deps ## CPU per request as a multiple of nginx (builds a release; six minutes)

@@ -24,7 +24,11 @@ impl Metrics {
     ///
     /// # Errors
     /// When two series have one name: a mistake of the build.
-    pub(crate) fn new(current: Arc<Current>, signing: Arc<WorkThreads>) -> prometheus::Result<Self> {
+    pub(crate) fn new(
+        current: Arc<Current>,
+        signing: Arc<WorkThreads>,
+        hashing: Arc<WorkThreads>,
+    ) -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("signet".into()), None)?;
         let build = IntGaugeVec::new(Opts::new("build_info", "The version of the program; always 1."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -36,8 +40,9 @@ impl Metrics {
         registry.register(Box::new(Requests { current: Arc::clone(&current), descriptions: requests }))?;
         let quarantined = vec![describe(QUARANTINED, &[])?];
         registry.register(Box::new(Configuration { current, descriptions: quarantined }))?;
-        let queue = vec![describe(QUEUE, &[])?, describe(REFUSED, &[])?];
-        registry.register(Box::new(Signing { pool: signing, descriptions: queue }))?;
+        for (pool, series) in [(signing, &SIGNING), (hashing, &HASHING)] {
+            registry.register(Box::new(Queue::new(pool, series)?))?;
+        }
         Ok(Self { registry })
     }
 
@@ -58,8 +63,16 @@ const QUARANTINED: (&str, &str) = (
     "config_quarantined_entities",
     "Routes that answer 503 because something that concerns them is wrong in the file.",
 );
-const QUEUE: (&str, &str) = ("signing_queue_depth", "Signatures that wait for a thread.");
-const REFUSED: (&str, &str) = ("signing_refused_total", "Signatures refused because the queue was full.");
+const SIGNING: QueueSeries = QueueSeries {
+    depth: ("signing_queue_depth", "Signatures that wait for a thread."),
+    refused: ("signing_refused_total", "Signatures refused because the queue was full."),
+    taken: None,
+};
+const HASHING: QueueSeries = QueueSeries {
+    depth: ("hashing_queue_depth", "Passwords that wait for a thread."),
+    refused: ("hashing_refused_total", "Passwords not verified because the queue was full."),
+    taken: Some(("hashing_jobs_total", "Passwords that a thread was given to verify against a hash.")),
+};
 
 /// Requests by route, read from the routes of the current configuration: the series of a removed route go with it.
 struct Requests {
@@ -175,25 +188,49 @@ impl Collector for Configuration {
     }
 }
 
-/// The signing queue, read when it is scraped.
-struct Signing {
+/// Names and meanings of what is said about a queue.
+struct QueueSeries {
+    depth: (&'static str, &'static str),
+    refused: (&'static str, &'static str),
+    taken: Option<(&'static str, &'static str)>,
+}
+
+/// A queue of work, read when it is scraped.
+struct Queue {
     pool: Arc<WorkThreads>,
+    series: &'static QueueSeries,
     descriptions: Vec<Desc>,
 }
 
-impl Collector for Signing {
+impl Queue {
+    fn new(pool: Arc<WorkThreads>, series: &'static QueueSeries) -> prometheus::Result<Self> {
+        let named = [series.depth, series.refused].into_iter().chain(series.taken);
+        let descriptions = named.map(|one| describe(one, &[])).collect::<prometheus::Result<_>>()?;
+        Ok(Self { pool, series, descriptions })
+    }
+}
+
+impl Collector for Queue {
     fn desc(&self) -> Vec<&Desc> {
         self.descriptions.iter().collect()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floats")]
     fn collect(&self) -> Vec<MetricFamily> {
-        let (mut depth, mut refused) = (Gauge::default(), Counter::default());
+        let (mut depth, mut waiting) = (Gauge::default(), Metric::default());
         depth.set_value(self.pool.depth() as f64);
-        refused.set_value(self.pool.refused() as f64);
-        let (mut waiting, mut turned_away) = (Metric::default(), Metric::default());
         waiting.set_gauge(depth);
-        turned_away.set_counter(refused);
-        vec![family(QUEUE, MetricType::GAUGE, vec![waiting]), family(REFUSED, MetricType::COUNTER, vec![turned_away])]
+        let counted = |count: u64| {
+            let (mut counter, mut metric) = (Counter::default(), Metric::default());
+            counter.set_value(count as f64);
+            metric.set_counter(counter);
+            vec![metric]
+        };
+        let mut families = vec![
+            family(self.series.depth, MetricType::GAUGE, vec![waiting]),
+            family(self.series.refused, MetricType::COUNTER, counted(self.pool.refused())),
+        ];
+        families.extend(self.series.taken.map(|taken| family(taken, MetricType::COUNTER, counted(self.pool.taken()))));
+        families
     }
 }

@@ -13,7 +13,7 @@ pub use client::{Client, Request, Response};
 pub use dns::NoNames;
 pub use folder::Folder;
 pub use gateway::{Gateway, Start};
-pub use process::{Process, Run, binary, signet};
+pub use process::{Process, Run, binary, signet, signet_reading};
 pub use upstream::{Conversation, Seen, Upstream};
 pub use wire::Headers;
 

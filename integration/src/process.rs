@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::OsStr,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -46,6 +46,16 @@ pub fn signet<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Run {
     process.wait()
 }
 
+/// The same with this on its standard input.
+pub fn signet_reading<A: AsRef<OsStr>>(input: &[u8], args: impl IntoIterator<Item = A>) -> Run {
+    let mut process = Process::spawn_with(command().args(args), Stdio::piped());
+    let mut stdin = process.child.stdin.take().expect("its standard input");
+    // It may have ended without reading all of it.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    process.wait()
+}
+
 /// The binary, with an environment in which nothing of the caller's configures it.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(binary());
@@ -71,12 +81,12 @@ impl Process {
     }
 
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+        Self::spawn_with(command, Stdio::null())
+    }
+
+    fn spawn_with(command: &mut Command, stdin: Stdio) -> Self {
+        let mut child =
+            command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let stdout = Output::of(child.stdout.take().expect("its output"));
         let stderr = Output::of(child.stderr.take().expect("its messages"));
         Self { child, stdout, stderr }

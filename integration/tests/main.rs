@@ -22,6 +22,7 @@ mod jose;
 mod jwt;
 mod key_auth;
 mod mtls_auth;
+mod passwords;
 mod programmable;
 mod proxying;
 mod quarantine;

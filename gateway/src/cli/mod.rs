@@ -2,6 +2,7 @@
 
 mod check;
 mod echo;
+mod hash_password;
 mod logging;
 mod report;
 mod run;
@@ -39,6 +40,8 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Read a password from standard input and print its hash, to stand in the file in the password's place
+    HashPassword(hash_password::Arguments),
     /// Serve an upstream for tries: it answers any path with what it received, as JSON
     Echo {
         /// The address to listen on; port 0 takes a free one
@@ -54,6 +57,7 @@ pub fn run(registry: Registry) -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => run::run(&registry, arguments),
         Command::Check { files } => check::run(&registry, &files),
+        Command::HashPassword(arguments) => hash_password::run(&arguments),
         Command::Echo { listen } => echo::run(listen),
     }
 }

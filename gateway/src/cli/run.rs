@@ -112,7 +112,7 @@ fn parts(settings: &Settings, resolve: Vec<ResolveOverride>) -> Result<Parts, Ex
             .map_err(|error| fail(1, format_args!("cannot start the {name} threads: {error}")))
     };
     let signing = start("signing", settings.signing_threads, settings.signing_queue)?;
-    let hashing = start("hashing", settings.signing_threads, settings.signing_queue)?;
+    let hashing = start("hashing", settings.hashing_threads, settings.hashing_queue)?;
     Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default() })
 }
 
@@ -178,7 +178,7 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
 
     let current = Arc::new(Current::new(prepared.snapshot));
     let in_flight = Arc::new(AtomicUsize::new(0));
-    let metrics = Metrics::new(Arc::clone(&current), parts.signing)
+    let metrics = Metrics::new(Arc::clone(&current), parts.signing, parts.hashing)
         .map_err(|error| fail(1, format_args!("cannot register metrics: {error}")))?;
     let gateway =
         Gateway { current: Arc::clone(&current), policy: Policy::of(settings), in_flight: Arc::clone(&in_flight) };

@@ -17,6 +17,7 @@ use signet_plugin_api::{Busy, Job, JobQueue};
 #[derive(Debug)]
 pub struct WorkThreads {
     queue: Sender<Job>,
+    taken: Arc<AtomicU64>,
     refused: AtomicU64,
 }
 
@@ -27,21 +28,28 @@ impl WorkThreads {
     /// When the system gives no thread.
     pub fn start(name: &str, threads: usize, capacity: usize) -> io::Result<Arc<Self>> {
         let (queue, jobs) = bounded::<Job>(capacity);
+        let taken = Arc::new(AtomicU64::new(0));
         for number in 0..threads {
-            let jobs = jobs.clone();
+            let (jobs, taken) = (jobs.clone(), Arc::clone(&taken));
             thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
                 for job in jobs {
+                    taken.fetch_add(1, Relaxed);
                     // A job that panics must not take the thread with it; its caller sees the dropped channel.
                     let _ = std::panic::catch_unwind(AssertUnwindSafe(job));
                 }
             })?;
         }
-        Ok(Arc::new(Self { queue, refused: AtomicU64::new(0) }))
+        Ok(Arc::new(Self { queue, taken, refused: AtomicU64::new(0) }))
     }
 
     /// Jobs that wait.
     pub fn depth(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Jobs that a thread has taken since the start.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Relaxed)
     }
 
     /// Jobs that were refused since the start.
@@ -82,7 +90,7 @@ mod tests {
         running.recv().expect("it runs");
         pool.submit(Box::new(|| ())).expect("one waits");
         assert_eq!(pool.submit(Box::new(|| ())), Err(Busy));
-        assert_eq!((pool.depth(), pool.refused()), (1, 1));
+        assert_eq!((pool.taken(), pool.depth(), pool.refused()), (1, 1, 1));
         release.send(()).expect("the job waits");
     }
 

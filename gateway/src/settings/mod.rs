@@ -39,6 +39,10 @@ pub struct Settings {
     pub signing_threads: usize,
     /// How many signatures may wait for a thread.
     pub signing_queue: usize,
+    /// Threads that verify hashed passwords.
+    pub hashing_threads: usize,
+    /// How many passwords may wait for a thread.
+    pub hashing_queue: usize,
     /// The declarative file, unless the command line names one.
     pub declarative_config: Option<PathBuf>,
     /// What becomes of a file with mistakes.
@@ -128,6 +132,10 @@ fn decode(source: &mut Source) -> Settings {
         threads: source.value("threads", values::threads).flatten().unwrap_or(cores),
         signing_threads: source.value("signing_threads", values::threads).flatten().unwrap_or(cores),
         signing_queue: source.value("signing_queue", values::count).unwrap_or(1024),
+        // Not all cores: a flood of wrong passwords must leave some to those who serve the others.
+        hashing_threads: source.value("hashing_threads", values::threads).flatten().unwrap_or((cores / 2).max(1)),
+        // A few seconds of work, and not more memory than for the passwords themselves.
+        hashing_queue: source.value("hashing_queue", values::count).unwrap_or(128),
         declarative_config: source.value("declarative_config", values::path),
         invalid_entities: source.value("invalid_entities", values::invalid_entities).unwrap_or_default(),
         dns_hostsfile: source.value("dns_hostsfile", values::path).unwrap_or_else(|| "/etc/hosts".into()),

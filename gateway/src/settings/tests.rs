@@ -29,6 +29,8 @@ fn defaults_need_no_file() {
     assert_eq!(settings.status_listen[0].address.to_string(), "127.0.0.1:8100");
     assert!(settings.threads >= 1 && settings.signing_threads >= 1);
     assert_eq!((settings.signing_queue, settings.upstream_keepalive_pool_size), (1024, 512));
+    assert!((1..=settings.threads).contains(&settings.hashing_threads));
+    assert_eq!(settings.hashing_queue, 128);
     assert_eq!(settings.upstream_keepalive_idle_timeout, Some(Duration::from_secs(60)));
     assert_eq!((settings.client_max_header_size, settings.client_max_uri_size), (32 * 1024, 16 * 1024));
     assert_eq!((settings.client_max_body_size, settings.real_ip_header.as_str()), (None, "x-real-ip"));

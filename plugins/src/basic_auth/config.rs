@@ -5,9 +5,14 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use http::HeaderValue;
 use serde::Deserialize;
-use signet_plugin_api::{ConfigError, Consumer, CredentialRecord, CredentialStore, Identity, Proof};
+use signet_plugin_api::{Busy, ConfigError, Consumer, CredentialRecord, CredentialStore, Identity, Proof, WorkPool};
 use subtle::ConstantTimeEq;
 
+use super::{
+    Given,
+    stored::{Decoys, Stored},
+    verified::{Attempt, VerifiedPasswords},
+};
 use crate::shared::credentials::{Secret, fingerprint};
 
 const METHOD: &str = super::NAME;
@@ -35,11 +40,15 @@ pub(crate) struct Entry {
     password: Secret,
 }
 
-/// Every user by name. Of a password only the digest is kept: equal lengths make the comparison constant in time.
-pub(crate) struct Users(HashMap<Box<[u8]>, User>);
+/// Every user by name.
+pub(crate) struct Users {
+    users: HashMap<Box<[u8]>, User>,
+    decoys: Decoys,
+    warnings: Vec<(usize, ConfigError)>,
+}
 
 struct User {
-    password: [u8; 32],
+    password: Stored,
     identity: Identity,
 }
 
@@ -55,15 +64,33 @@ pub(super) enum Verdict<'a> {
 
 impl Users {
     /// Looks a user up. The work is the same whether the user exists or not.
-    pub(super) fn verify(&self, username: &[u8], password: &[u8]) -> Verdict<'_> {
-        let user = self.0.get(username);
-        let expected = user.map_or(&[0; 32], |user| &user.password);
-        let equal: bool = fingerprint(password).ct_eq(expected).into();
-        match user {
+    ///
+    /// # Errors
+    /// When too many passwords wait to be verified.
+    pub(super) async fn verify(
+        &self,
+        given: &Given,
+        verified: &VerifiedPasswords,
+        pool: &WorkPool,
+    ) -> Result<Verdict<'_>, Busy> {
+        let (username, password) = (given.username(), given.password());
+        // Chosen for known users, too: that takes time.
+        let decoy = self.decoys.of(username);
+        let user = self.users.get(username);
+        let stored = user.map_or(decoy, |user| &user.password);
+        let equal = match stored {
+            Stored::Plain(expected) => fingerprint(password).ct_eq(expected).into(),
+            Stored::Hashed(against) => {
+                let attempt = Attempt { against, is_known: user.is_some(), username, password };
+                // In a box: what a password in plain text does not need must not make every request's state larger.
+                Box::pin(verified.verify(attempt, pool)).await?
+            }
+        };
+        Ok(match user {
             Some(user) if equal => Verdict::Accepted(&user.identity),
             Some(_) => Verdict::WrongPassword,
             None => Verdict::UnknownUser,
-        }
+        })
     }
 }
 
@@ -74,10 +101,12 @@ impl CredentialStore for Users {
 
     fn build(records: Vec<CredentialRecord<Entry>>) -> Result<Self, Vec<(usize, ConfigError)>> {
         let mut users = HashMap::with_capacity(records.len());
-        let mut errors = Vec::new();
+        let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         for (position, CredentialRecord { id, consumer, entry }) in records.into_iter().enumerate() {
             match user(&id, &entry, consumer) {
                 Ok(user) => {
+                    let unwise = user.password.weakness(&entry.password);
+                    warnings.extend(unwise.map(|reason| (position, ConfigError::new("password", reason))));
                     if users.insert(entry.username.as_bytes().into(), user).is_some() {
                         let reason = format!("the user name `{}` stands twice", entry.username);
                         errors.push((position, ConfigError::new("username", reason)));
@@ -86,7 +115,12 @@ impl CredentialStore for Users {
                 Err(error) => errors.push((position, error)),
             }
         }
-        if errors.is_empty() { Ok(Self(users)) } else { Err(errors) }
+        let decoys = Decoys::new(users.values().map(|user| &user.password));
+        if errors.is_empty() { Ok(Self { users, decoys, warnings }) } else { Err(errors) }
+    }
+
+    fn take_warnings(&mut self) -> Vec<(usize, ConfigError)> {
+        std::mem::take(&mut self.warnings)
     }
 }
 
@@ -101,20 +135,12 @@ fn user(id: &Arc<str>, entry: &Entry, consumer: Arc<Consumer>) -> Result<User, C
     let Ok(identifier) = HeaderValue::from_bytes(entry.username.as_bytes()) else {
         return wrong_name("control characters cannot be sent upstream in a header");
     };
-    let password = entry.password.expose();
-    if is_hash(password) {
-        return Err(ConfigError::new("password", "hashed passwords are not supported yet, only plain text"));
-    }
     Ok(User {
-        password: fingerprint(password.as_bytes()),
+        password: Stored::new(id, &entry.password).map_err(|reason| ConfigError::new("password", reason))?,
         identity: Identity {
             identifier: Some(identifier),
             credential_id: Some(Arc::clone(id)),
             ..Identity::new(METHOD, Some(consumer), Proof::Password { username: entry.username.as_str().into() })
         },
     })
-}
-
-fn is_hash(password: &str) -> bool {
-    ["$argon2", "$2a$", "$2b$", "$2y$"].iter().any(|prefix| password.starts_with(prefix))
 }

@@ -1,8 +1,11 @@
 //! `basic-auth`: a user name with a password, in `Authorization` or `Proxy-Authorization`.
 
 mod config;
+mod hash;
+mod stored;
 #[cfg(test)]
 mod tests;
+mod verified;
 
 use std::sync::Arc;
 
@@ -14,14 +17,18 @@ use base64::{
 };
 use http::{
     HeaderName, HeaderValue, StatusCode,
-    header::{AUTHORIZATION, PROXY_AUTHORIZATION, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, PROXY_AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use signet_plugin_api::{
-    ConfigError, Context, CredentialKind, Flow, Handler, Identity, Phase, Plugin, PluginError, Request, Response, Scope,
+    Busy, ConfigError, Context, CredentialKind, Flow, Handler, Identity, Phase, Plugin, PluginError, Request, Response,
+    Scope, WorkPool,
 };
 use zeroize::Zeroizing;
 
-use self::config::{Config, Users, Verdict};
+use self::{
+    config::{Config, Users, Verdict},
+    verified::VerifiedPasswords,
+};
 use crate::shared::credentials::{Fallback, challenge};
 
 const NAME: &str = "basic-auth";
@@ -37,6 +44,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The compiled plugin.
 pub(crate) struct BasicAuth {
     users: Arc<Users>,
+    verified: Arc<VerifiedPasswords>,
+    pool: WorkPool,
     fallback: Fallback,
     hide_credentials: bool,
     refusal: Response,
@@ -52,8 +61,12 @@ impl Plugin for BasicAuth {
 
     fn compile(config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
         let challenge = challenge("Basic", Some(&config.realm))?;
+        let key = VerifiedPasswords::random_key()
+            .map_err(|_| ConfigError::new("", "the system gives no random bytes for a key"))?;
         Ok(Self {
             users: scope.credentials()?,
+            verified: scope.shared("", || VerifiedPasswords::new(key)),
+            pool: scope.hashing_pool(),
             fallback: Fallback::new(NAME, scope.anonymous(config.anonymous.as_deref())?),
             hide_credentials: config.hide_credentials,
             refusal: Response::error(StatusCode::UNAUTHORIZED, "Unauthorized").with_header(WWW_AUTHENTICATE, challenge),
@@ -67,12 +80,14 @@ impl Handler for BasicAuth {
         if self.fallback.is_settled(cx) {
             return Ok(Flow::Continue);
         }
-        match self.authenticate(request) {
-            Some(identity) => {
+        match self.authenticate(request).await {
+            Ok(Some(identity)) => {
                 cx.authenticate(identity.clone());
                 Ok(Flow::Continue)
             }
-            None => Ok(self.fallback.refuse(&self.refusal, cx)),
+            Ok(None) => Ok(self.fallback.refuse(&self.refusal, cx)),
+            // Not even as `anonymous`: the password may be right.
+            Err(Busy) => Ok(Flow::Respond(overloaded())),
         }
     }
 }
@@ -80,28 +95,33 @@ impl Handler for BasicAuth {
 impl BasicAuth {
     /// `Authorization` is looked at only when `Proxy-Authorization` names no user of ours, as in Kong: that one may be
     /// meant for a proxy further on.
-    fn authenticate(&self, request: &mut Request<'_>) -> Option<&Identity> {
-        match self.verify(request, &PROXY_AUTHORIZATION) {
-            Verdict::UnknownUser => match self.verify(request, &AUTHORIZATION) {
-                Verdict::Accepted(identity) => Some(identity),
-                Verdict::WrongPassword | Verdict::UnknownUser => None,
-            },
-            Verdict::WrongPassword => None,
-            Verdict::Accepted(identity) => Some(identity),
+    async fn authenticate(&self, request: &mut Request<'_>) -> Result<Option<&Identity>, Busy> {
+        let mut verdict = self.verify(request, &PROXY_AUTHORIZATION).await?;
+        if matches!(verdict, Verdict::UnknownUser) {
+            verdict = self.verify(request, &AUTHORIZATION).await?;
         }
+        Ok(match verdict {
+            Verdict::Accepted(identity) => Some(identity),
+            Verdict::WrongPassword | Verdict::UnknownUser => None,
+        })
     }
 
-    fn verify(&self, request: &mut Request<'_>, header: &HeaderName) -> Verdict<'_> {
-        let Some(value) = request.header(header) else { return Verdict::UnknownUser };
-        let verdict = match Given::decode(value) {
-            Some(given) => self.users.verify(given.username(), given.password()),
-            None => Verdict::UnknownUser,
-        };
+    async fn verify(&self, request: &mut Request<'_>, header: &HeaderName) -> Result<Verdict<'_>, Busy> {
+        let Some(value) = request.header(header) else { return Ok(Verdict::UnknownUser) };
+        let given = Given::decode(value);
         if self.hide_credentials {
             request.head_mut().remove_header(header);
         }
-        verdict
+        match given {
+            Some(given) => self.users.verify(&given, &self.verified, &self.pool).await,
+            None => Ok(Verdict::UnknownUser),
+        }
     }
+}
+
+fn overloaded() -> Response {
+    Response::error(StatusCode::SERVICE_UNAVAILABLE, "too many passwords are waiting to be verified")
+        .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
 /// A user name and a password as they were sent; wiped when the request is through.

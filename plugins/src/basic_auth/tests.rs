@@ -1,5 +1,7 @@
 //! Tests of `basic-auth`.
 
+mod hashed;
+
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine};
 use signet_plugin_api::Proof;
 
@@ -158,8 +160,14 @@ fn mistakes_in_credentials_are_named_without_the_password() {
         ("[{username: u}]", "missing field `password`"),
         ("[{username: u, password: ''}]", "[0].password: must not be empty"),
         ("[{username: u, password: 4242}]", "[0].password: must be a string: put it in quotes"),
-        ("[{username: u, password: $2b$10$abcdefghij4242}]", "[0].password: hashed passwords are not supported yet"),
-        ("[{username: u, password: '$argon2id$v=19$4242'}]", "[0].password: hashed passwords are not supported yet"),
+        (
+            "[{username: u, password: $2b$10$abcdefghij4242}]",
+            "[0].password: begins like a bcrypt hash, but is malformed",
+        ),
+        (
+            "[{username: u, password: '$argon2id$v=19$4242'}]",
+            "[0].password: begins like an Argon2 hash, but is malformed",
+        ),
     ] {
         let mistakes = load(credentials);
         assert!(mistakes.iter().any(|text| text.contains(mistake)), "{credentials}: {mistakes:?}");
