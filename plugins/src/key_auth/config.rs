@@ -153,3 +153,22 @@ fn api_key(id: &Arc<str>, consumer: Arc<Consumer>, entry: &Entry) -> Result<(Hal
     };
     Ok((first_half, ApiKey { identity, second_half, expires: entry.ttl }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_halves_of_the_digest_must_be_right() {
+        let entry = |key: &str| serde_yaml::from_str::<Entry>(&format!("{{key: {key}}}")).expect("an entry");
+        let consumer = Arc::new(Consumer::new("id", Some("name"), None, Vec::new()).expect("a consumer"));
+        let (first_half, mut key) = api_key(&"id".into(), consumer, &entry("a-key")).expect("a key");
+        assert_eq!(first_half, fingerprint(b"a-key")[..16]);
+        assert_eq!(key.second_half, fingerprint(b"a-key")[16..]);
+        key.second_half[15] ^= 1;
+        let mut keys = Keys(HashMap::from([(first_half, key)]));
+        assert!(keys.find(b"a-key").is_none());
+        keys.0.get_mut(&first_half).expect("the key").second_half[15] ^= 1;
+        assert!(keys.find(b"a-key").is_some() && keys.find(b"another").is_none());
+    }
+}

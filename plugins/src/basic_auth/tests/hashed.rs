@@ -177,6 +177,26 @@ async fn a_burst_of_one_client_is_computed_once() {
 }
 
 #[tokio::test]
+async fn two_users_never_share_a_computation_whether_they_exist_or_not() {
+    let (world, pool) = world(&[("alice", ARGON2ID), ("bob", ARGON2ID)]);
+    let handler = world.compile(NAME, "{}");
+    for (one, other) in [("alice", "bob"), ("nobody", "no-one"), ("alice", "nobody")] {
+        pool.holds.store(true, SeqCst);
+        let mut both = tokio::task::JoinSet::new();
+        for user in [one, other] {
+            let handler = Arc::clone(&handler);
+            both.spawn(async move { status(&handler, &format!("{user}:guess")).await });
+        }
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(pool.jobs(), 2, "{one} {other}");
+        pool.release();
+        assert_eq!(both.join_all().await, [401, 401]);
+    }
+}
+
+#[tokio::test]
 async fn who_waits_for_another_is_served_when_that_one_goes_away() {
     let (world, pool) = world(&[("alice", ARGON2ID)]);
     let handler = world.compile(NAME, "{}");
