@@ -23,7 +23,10 @@ check: deps ## Check every example configuration
 	$(CARGO) run -q -p tenant-header -- check examples/tenant-header/conf.yaml
 
 test: deps ## Run all tests
-	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils
+	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils node:nodejs npm:npm
+	@# Another JOSE library; installed again when its version changes.
+	@cmp -s integration/jose/package-lock.json integration/jose/node_modules/installed || \
+	    { npm ci --prefix integration/jose --ignore-scripts --no-audit --no-fund && cp integration/jose/package-lock.json integration/jose/node_modules/installed; }
 	$(CARGO) build -p signet -p tenant-header
 	$(CARGO) test --workspace
 

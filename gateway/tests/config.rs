@@ -102,6 +102,7 @@ fn the_built_in_plugins_run_in_kongs_order() {
     let order: Vec<_> = registry.iter().map(|plugin| (plugin.name, plugin.priority)).collect();
     let kongs = [
         ("cors", 2000),
+        ("mtls-auth", 1600),
         ("jwt", 1450),
         ("key-auth", 1250),
         ("basic-auth", 1100),

@@ -1,0 +1,51 @@
+// Tokens of another library: `sign` makes one for each algorithm, `verify` reads some from stdin and says what they claim.
+import { readFileSync } from "node:fs";
+import { createLocalJWKSet, exportSPKI, generateKeyPair, jwtVerify, SignJWT } from "jose";
+
+const SECRET = "a secret that is long enough for every HMAC: sixty-four characters";
+const KEYS = {
+  HS256: {}, HS384: {}, HS512: {},
+  RS256: {}, RS384: {}, RS512: {}, PS256: {}, PS384: {}, PS512: {},
+  ES256: {}, ES384: {}, ES512: {},
+  EdDSA: {}, "EdDSA Ed448": { crv: "Ed448" },
+};
+
+const octets = (text) => new TextEncoder().encode(text);
+
+const token = (name, key) =>
+  new SignJWT({ roles: ["a", "b"] })
+    .setProtectedHeader({ alg: name.split(" ")[0], typ: "JWT", kid: name })
+    .setIssuer(name)
+    .setIssuedAt()
+    .setExpirationTime("5 minutes")
+    .sign(key);
+
+async function sign() {
+  const made = [];
+  for (const [name, options] of Object.entries(KEYS)) {
+    const algorithm = name.split(" ")[0];
+    if (algorithm.startsWith("HS")) {
+      const forged = await token(name, octets(`not ${SECRET}`));
+      made.push({ name, algorithm, secret: SECRET, token: await token(name, octets(SECRET)), forged });
+      continue;
+    }
+    const own = await generateKeyPair(algorithm, { extractable: true, ...options });
+    const other = await generateKeyPair(algorithm, { extractable: true, ...options });
+    const pem = await exportSPKI(own.publicKey);
+    made.push({ name, algorithm, pem, token: await token(name, own.privateKey), forged: await token(name, other.privateKey) });
+  }
+  return made;
+}
+
+async function verify() {
+  const said = [];
+  for (const { token, algorithm, issuer, secret, jwks } of JSON.parse(readFileSync(0, "utf8"))) {
+    const key = secret === undefined ? createLocalJWKSet(jwks) : octets(secret);
+    const { payload, protectedHeader } = await jwtVerify(token, key, { algorithms: [algorithm], issuer });
+    said.push({ header: protectedHeader, claims: payload });
+  }
+  return said;
+}
+
+const commands = { sign, verify };
+console.log(JSON.stringify(await commands[process.argv[2]]()));
