@@ -1,7 +1,9 @@
 //! Tests of `jwt`.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
-use signet_plugin_api::{Proof, Response};
+use signet_plugin_api::{Busy, Job, JobQueue, Proof, Response, WorkPool};
 
 use super::{NAME, checks::Checks, refusal::Refusal};
 use crate::{
@@ -249,6 +251,36 @@ async fn anonymous_takes_who_has_no_right_token_and_nobody_who_was_let_in() {
     exchange.passes(&handler).await;
     exchange.passes(&handler).await;
     assert_eq!((exchange.consumer(), exchange.cx.is_authenticated()), (Some("alice"), true));
+}
+
+/// A queue in which nothing has a place any more.
+struct Full;
+
+impl JobQueue for Full {
+    fn submit(&self, _: Job) -> Result<(), Busy> {
+        Err(Busy)
+    }
+}
+
+#[tokio::test]
+async fn a_slow_verification_waits_in_the_queue_of_the_signing_threads_and_a_fast_one_does_not() {
+    let forges = [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512].map(Forge::new);
+    let credential = |forge: &Forge| {
+        let name = forge.algorithm.as_str();
+        json!({"key": name, "algorithm": name, "rsa_public_key": forge.pem()})
+    };
+    let mut world = world(&forges.each_ref().map(credential));
+    world.resources.signing = WorkPool::new(Arc::new(Full));
+    let handler = world.compile(NAME, "{anonymous: anon}");
+    let request = |forge: &Forge| bearer(&forge.token(&json!({"iss": forge.algorithm.as_str()})));
+    let [fast, slow @ ..] = &forges;
+    request(fast).passes(&handler).await;
+    for forge in slow {
+        let mut exchange = request(forge);
+        let response = exchange.answer(&handler).await;
+        assert_eq!((response.status.as_u16(), answered(&response, "retry-after")), (503, Some("1")));
+        assert!(exchange.cx.identity().is_none(), "it is not anonymous, it was not looked at");
+    }
 }
 
 #[tokio::test]
