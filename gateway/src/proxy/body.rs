@@ -114,7 +114,8 @@ impl BodySource for Incoming<'_> {
         if self.body.read.is_none() {
             self.read_ahead().await?;
         }
-        match &self.body.read {
+        // What a plugin took away is no longer there for the next one either.
+        match self.body.replaced.as_ref().or(self.body.read.as_ref()) {
             Some(read) if self.body.whole && read.len() <= max => Ok(read.clone()),
             _ => Err(BodyError::TooLarge),
         }

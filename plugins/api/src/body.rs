@@ -17,7 +17,7 @@ pub enum BodyError {
 /// Where the engine keeps the body of the current request. Bodies that nobody asks for are streamed, never held.
 #[async_trait]
 pub trait BodySource: Send {
-    /// The whole body, at most `max` bytes of it.
+    /// The whole body, at most `max` bytes of it; what an earlier plugin put in its place, if one did.
     ///
     /// # Errors
     /// [`BodyError::TooLarge`] past `max`, [`BodyError::Broken`] when the client fails.
@@ -39,7 +39,8 @@ pub struct BufferedBody {
 #[async_trait]
 impl BodySource for BufferedBody {
     async fn read(&mut self, max: usize) -> Result<Bytes, BodyError> {
-        if self.body.len() > max { Err(BodyError::TooLarge) } else { Ok(self.body.clone()) }
+        let body = self.replaced.as_ref().unwrap_or(&self.body);
+        if body.len() > max { Err(BodyError::TooLarge) } else { Ok(body.clone()) }
     }
 
     fn replace(&mut self, body: Bytes) {

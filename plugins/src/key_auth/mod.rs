@@ -1,8 +1,6 @@
 //! `key-auth`: an API key in a header, in the query or in the body.
 
-mod body;
 mod config;
-mod multipart;
 #[cfg(test)]
 mod tests;
 
@@ -14,11 +12,11 @@ use signet_plugin_api::{
     ConfigError, Context, CredentialKind, Flow, Handler, Phase, Plugin, PluginError, Request, Response, Scope,
 };
 
-use self::{
-    body::Fields,
-    config::{ApiKey, Config, KeyName, Keys},
+use self::config::{ApiKey, Config, KeyName, Keys};
+use crate::shared::{
+    body::{Fields, Presented},
+    credentials::{Fallback, PresentedKey, challenge},
 };
-use crate::shared::credentials::{Fallback, PresentedKey, challenge};
 
 const NAME: &str = "key-auth";
 
@@ -155,7 +153,7 @@ impl KeyAuth {
         }
         request.remove_query(&name.field)?;
         if self.in_body
-            && let Some(rest) = fields(body, request).await.without(&name.field)
+            && let Some(rest) = fields(body, request).await.without(&[&name.field])
         {
             request.set_body(rest);
         }
@@ -171,22 +169,5 @@ async fn fields<'f>(body: &'f mut Option<Fields>, request: &mut Request<'_>) -> 
     match body {
         Some(fields) => fields,
         None => body.insert(Fields::of(request).await),
-    }
-}
-
-/// What a request has under one name in one place.
-enum Presented<'a> {
-    Absent,
-    Once(Cow<'a, [u8]>),
-    Twice,
-}
-
-impl<'a> Presented<'a> {
-    fn of(mut values: impl Iterator<Item = Cow<'a, [u8]>>) -> Self {
-        match (values.next(), values.next()) {
-            (None, _) => Self::Absent,
-            (Some(value), None) => Self::Once(value),
-            (Some(_), Some(_)) => Self::Twice,
-        }
     }
 }

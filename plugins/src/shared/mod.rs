@@ -1,13 +1,14 @@
 //! What two plugins use.
 
 pub(crate) mod algorithm;
+pub(crate) mod body;
 pub(crate) mod claims;
 pub(crate) mod credentials;
 pub(crate) mod jose;
 pub(crate) mod jwk;
-#[allow(dead_code, reason = "for plugins with key sets")]
 pub(crate) mod jwks;
 pub(crate) mod jws;
+pub(crate) mod multipart;
 pub(crate) mod names;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use signet_plugin_api::Bytes;
 
 /// A parsed body. What is not cut out keeps its bytes.
-pub(super) struct Multipart {
+pub(crate) struct Multipart {
     body: Bytes,
     parts: Vec<Part>,
 }
@@ -19,7 +19,7 @@ struct Part {
 
 impl Multipart {
     /// Parses a body by the boundary of its Content-Type.
-    pub(super) fn parse(content_type: &str, body: Bytes) -> Option<Self> {
+    pub(crate) fn parse(content_type: &str, body: Bytes) -> Option<Self> {
         let delimiter = format!("--{}", parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty())?);
         let starts = delimiters(&body, delimiter.as_bytes());
         let parts = starts
@@ -31,15 +31,15 @@ impl Multipart {
     }
 
     /// The values of all fields of a name.
-    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.parts.iter().filter(move |part| part.name == name).filter_map(|part| self.body.get(part.value.clone()))
     }
 
-    /// The body without the fields of a name; nothing when there are none.
-    pub(super) fn without(&self, name: &str) -> Option<Bytes> {
+    /// The body without the fields of some names; nothing when there are none.
+    pub(crate) fn without(&self, names: &[&str]) -> Option<Bytes> {
         let mut rest = Vec::with_capacity(self.body.len());
         let mut from = 0;
-        for part in self.parts.iter().filter(|part| part.name == name) {
+        for part in self.parts.iter().filter(|part| names.contains(&part.name.as_str())) {
             rest.extend_from_slice(self.body.get(from..part.whole.start)?);
             from = part.whole.end;
         }

@@ -1,4 +1,4 @@
-//! A request body in which a key may stand: a form, a JSON object or a multipart form.
+//! A request body in which a credential may stand: a form, a JSON object or a multipart form.
 
 use std::borrow::Cow;
 
@@ -6,24 +6,47 @@ use form_urlencoded::parse;
 use http::header::CONTENT_TYPE;
 use signet_plugin_api::{Bytes, Claims, Request};
 
-use super::{Presented, multipart::Multipart};
+use super::multipart::Multipart;
 
 /// As much of a body as is read; Kong gives up at its buffer of 8 KiB.
 const MAX: usize = 64 * 1024;
 
+/// What a request has under one name in one place.
+pub(crate) enum Presented<'a> {
+    /// Nothing.
+    Absent,
+    /// One value.
+    Once(Cow<'a, [u8]>),
+    /// Several: which one counts is anybody's guess.
+    Twice,
+}
+
+impl<'a> Presented<'a> {
+    /// Counts the values.
+    pub(crate) fn of(mut values: impl Iterator<Item = Cow<'a, [u8]>>) -> Self {
+        match (values.next(), values.next()) {
+            (None, _) => Self::Absent,
+            (Some(value), None) => Self::Once(value),
+            (Some(_), Some(_)) => Self::Twice,
+        }
+    }
+}
+
 /// The fields of a body.
-pub(super) enum Fields {
-    /// No body, or one that is too long or of another type: no key can stand in it.
+pub(crate) enum Fields {
+    /// No body, or one that is too long or of another type: no credential can stand in it.
     None,
+    /// Of a form, as it came.
     Form(Bytes),
     /// A JSON object. `Claims` keeps the text of each value, so that the other members go on as they came.
     Json(Claims),
+    /// A form of parts.
     Multipart(Multipart),
 }
 
 impl Fields {
     /// Reads the body of a request, if its type is one of the three.
-    pub(super) async fn of(request: &mut Request<'_>) -> Self {
+    pub(crate) async fn of(request: &mut Request<'_>) -> Self {
         let Some(content_type) = request.header(&CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
             return Self::None;
         };
@@ -41,7 +64,7 @@ impl Fields {
     }
 
     /// What stands under a name.
-    pub(super) fn get(&self, name: &str) -> Presented<'_> {
+    pub(crate) fn get(&self, name: &str) -> Presented<'_> {
         match self {
             Self::None => Presented::Absent,
             Self::Form(body) => {
@@ -55,18 +78,20 @@ impl Fields {
         }
     }
 
-    /// The body without a name; nothing when it does not stand there.
-    pub(super) fn without(&self, name: &str) -> Option<Bytes> {
+    /// The body without some names; nothing when none of them stands there.
+    pub(crate) fn without(&self, names: &[&str]) -> Option<Bytes> {
         match self {
             Self::None => None,
             Self::Form(body) => {
-                let is_named = |pair: &&[u8]| parse(pair).next().is_some_and(|(key, _)| key == name);
+                let is_named = |pair: &&[u8]| parse(pair).next().is_some_and(|(key, _)| names.contains(&&*key));
                 let rest: Vec<&[u8]> = body.split(|byte| *byte == b'&').filter(|pair| !is_named(pair)).collect();
                 let rest = rest.join(&b'&');
                 (rest.len() != body.len()).then(|| rest.into())
             }
-            Self::Json(object) => object.get(name).map(|_| json_without(object, name)),
-            Self::Multipart(parts) => parts.without(name),
+            Self::Json(object) => {
+                names.iter().any(|name| object.get(name).is_some()).then(|| json_without(object, names))
+            }
+            Self::Multipart(parts) => parts.without(names),
         }
     }
 }
@@ -84,10 +109,10 @@ fn json_value(value: Option<&str>) -> Presented<'static> {
     }
 }
 
-fn json_without(object: &Claims, name: &str) -> Bytes {
+fn json_without(object: &Claims, names: &[&str]) -> Bytes {
     let members: Vec<String> = object
         .iter()
-        .filter(|(key, _)| *key != name)
+        .filter(|(key, _)| !names.contains(key))
         .map(|(key, value)| format!("{}:{}", serde_json::Value::from(key), value.get()))
         .collect();
     format!("{{{}}}", members.join(",")).into()
