@@ -23,10 +23,12 @@ check: deps ## Check every example configuration
 	$(CARGO) run -q -p tenant-header -- check examples/tenant-header/conf.yaml
 
 test: deps ## Run all tests
-	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils node:nodejs npm:npm
-	@# Another JOSE library; installed again when its version changes.
-	@cmp -s integration/jose/package-lock.json integration/jose/node_modules/installed || \
-	    { npm ci --prefix integration/jose --ignore-scripts --no-audit --no-fund && cp integration/jose/package-lock.json integration/jose/node_modules/installed; }
+	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils openssl:openssl node:nodejs npm:npm
+	@# Another JOSE library and a real identity provider; installed again when their versions change.
+	@for at in integration/jose integration/oidc; do \
+	    cmp -s $$at/package-lock.json $$at/node_modules/installed || \
+	    { npm ci --prefix $$at --ignore-scripts --no-audit --no-fund && cp $$at/package-lock.json $$at/node_modules/installed; } || exit 1; \
+	done
 	$(CARGO) build -p signet -p tenant-header
 	$(CARGO) test --workspace
 

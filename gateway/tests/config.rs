@@ -106,6 +106,7 @@ fn the_built_in_plugins_run_in_kongs_order() {
         ("jwt", 1450),
         ("key-auth", 1250),
         ("basic-auth", 1100),
+        ("openid-connect", 1050),
         ("x-custom-jwt", 1025),
         ("acl", 950),
         ("request-termination", 2),

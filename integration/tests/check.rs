@@ -102,6 +102,8 @@ services:
     - /oidc
     plugins:
     - config:
+        auth_methods:
+        - client_credentials
         client_id:
         - '{{vault://env/a-variable-that-is-not-set}}'
         issuer: https://sso.test/.well-known/openid-configuration
@@ -124,14 +126,13 @@ services:
 /// The authority that decK leaves out of its file.
 const AUTHORITY: &str = "7b9af8ff-b16c-45f0-9c87-766d20b1dc2e";
 
-/// The line of what a mistake is about: a plugin's name, or the id of an authority.
+/// The line of what a mistake is about: a reference, or the id of an authority.
 fn line_of(text: &str, culprit: &str) -> usize {
-    let wanted = if culprit == AUTHORITY { format!("- {culprit}") } else { format!("name: {culprit}") };
-    text.lines().position(|line| line.trim() == wanted).unwrap() + 1
+    text.lines().position(|line| line.contains(culprit)).unwrap() + 1
 }
 
 const MISSING: [(&str, &str); 2] = [
-    ("openid-connect", "services[0].routes[0].plugins[0]"),
+    ("{vault://env/a-variable-that-is-not-set}", "services[0].routes[0].plugins[0].config.client_id[0]"),
     (AUTHORITY, "services[0].routes[1].plugins[0].config.ca_certificates[0]"),
 ];
 
@@ -143,9 +144,9 @@ fn a_file_of_deck_has_one_mistake_for_each_thing_that_is_not_there() {
     assert_eq!(run.code, Some(2), "{run:?}");
     let found = mistakes(&run, "deck.yaml");
     assert_eq!(found.len(), MISSING.len(), "{}", run.stdout);
-    for (plugin, path) in MISSING {
-        let place = format!("{}: {path}", line_of(&text, plugin));
-        assert!(found.iter().any(|line| line.starts_with(&place) && line.contains(plugin)), "{place}: {found:?}");
+    for (culprit, path) in MISSING {
+        let place = format!("{}: {path}", line_of(&text, culprit));
+        assert!(found.iter().any(|line| line.starts_with(&place) && line.contains(culprit)), "{place}: {found:?}");
     }
     assert!(!run.stderr.contains("jwt_secrets"), "they are used: {}", run.stderr);
 }
@@ -160,12 +161,14 @@ fn the_story_s_own_file_has_only_those_mistakes() {
     let run = check(&file);
     assert_eq!(run.code, Some(2), "{run:?}");
     let found = mistakes(&run, "konnect.yaml");
-    assert_eq!(found.len(), 2, "{}", run.stdout);
-    for plugin in [AUTHORITY, "openid-connect"] {
-        let place = format!("{}: ", line_of(&text, plugin));
+    // Its two variables are set where it runs.
+    let references = ["{vault://env/sso-apim-clientid}", "{vault://env/sso-apim-clientsecret}"];
+    assert_eq!(found.len(), 3, "{}", run.stdout);
+    for culprit in references.into_iter().chain([AUTHORITY]) {
+        let place = format!("{}: ", line_of(&text, culprit));
         assert!(
-            found.iter().any(|line| line.starts_with(&place) && line.contains(plugin)),
-            "{place}{plugin}: {found:?}"
+            found.iter().any(|line| line.starts_with(&place) && line.contains(culprit)),
+            "{place}{culprit}: {found:?}"
         );
     }
     assert!(!run.stderr.contains("jwt_secrets"), "they are used: {}", run.stderr);

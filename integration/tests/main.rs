@@ -23,6 +23,7 @@ mod jwt;
 mod key_auth;
 mod mtls_auth;
 mod passwords;
+mod openid_connect;
 mod programmable;
 mod proxying;
 mod quarantine;

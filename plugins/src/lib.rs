@@ -8,6 +8,7 @@ mod cors;
 mod jwt;
 mod key_auth;
 mod mtls_auth;
+mod openid_connect;
 mod request_termination;
 mod shared;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub fn builtin() -> Registry {
         .with::<jwt::Jwt>()
         .with::<key_auth::KeyAuth>()
         .with::<mtls_auth::MtlsAuth>()
+        .with::<openid_connect::OpenidConnect>()
         .with::<request_termination::RequestTermination>()
         .with::<x_custom_jwt::XCustomJwt>()
 }

@@ -18,7 +18,6 @@ pub(crate) fn text<'c>(claims: &'c Claims, name: &str) -> Option<Cow<'c, str>> {
 }
 
 /// A string, or the strings of a list: `aud`, for example. Nothing if there is anything else in it.
-#[allow(dead_code, reason = "for plugins that look at audiences")]
 pub(crate) fn texts<'c>(claims: &'c Claims, name: &str) -> Vec<Cow<'c, str>> {
     let Some(value) = claims.get(name) else { return Vec::new() };
     if let Some(one) = string(value) {

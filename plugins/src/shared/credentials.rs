@@ -50,6 +50,11 @@ impl Fallback {
         self.anonymous.is_some() && cx.is_authenticated()
     }
 
+    /// Whether a request without a credential goes on.
+    pub(crate) fn has_anonymous(&self) -> bool {
+        self.anonymous.is_some()
+    }
+
     /// Goes on as the anonymous consumer, or answers `refusal`.
     pub(crate) fn refuse(&self, refusal: &Response, cx: &mut Context) -> Flow {
         match &self.anonymous {

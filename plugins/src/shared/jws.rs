@@ -84,13 +84,11 @@ impl Jws {
     }
 
     /// The key that the token names.
-    #[allow(dead_code, reason = "for plugins with key sets")]
     pub(crate) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
     /// The type of the token (RFC 7515, 4.1.9).
-    #[allow(dead_code, reason = "for plugins that tell kinds of tokens apart")]
     pub(crate) fn typ(&self) -> Option<&str> {
         self.typ.as_deref()
     }

@@ -1,6 +1,6 @@
 //! Names of headers: in configurations, and those that are as good as another.
 
-use http::HeaderName;
+use http::{HeaderName, header};
 use signet_plugin_api::RequestHeader;
 
 /// A header name by Kong's rule, which is narrower than HTTP's.
@@ -10,6 +10,16 @@ pub(crate) fn header_name(name: &str) -> Result<HeaderName, String> {
         return Err(format!("`{name}` is not a header name; allowed are A-Z, a-z, 0-9, `_` and `-`"));
     }
     HeaderName::from_bytes(name.as_bytes()).map_err(|_| "must not be empty".to_owned())
+}
+
+/// The name of a header that a plugin sets.
+pub(crate) fn settable_header(name: &str) -> Result<HeaderName, String> {
+    match header_name(name)? {
+        header::HOST | header::CONNECTION | header::CONTENT_LENGTH | header::TRANSFER_ENCODING => {
+            Err(format!("`{name}` is a header of HTTP itself and cannot carry a token"))
+        }
+        name => Ok(name),
+    }
 }
 
 /// Many backends read `_` in a header's name as `-` (CGI, WSGI, Rack), and would find a client's token beside ours.

@@ -6,7 +6,10 @@ use serde::Deserialize;
 use signet_plugin_api::{ConfigError, Scope};
 use url::Url;
 
-use crate::shared::{jwk::SigningKey, names::header_name};
+use crate::shared::{
+    jwk::SigningKey,
+    names::{header_name, settable_header},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -152,12 +155,8 @@ impl TryFrom<String> for SentHeader {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
-        match header_name(&name)? {
-            header::HOST | header::CONNECTION | header::CONTENT_LENGTH | header::TRANSFER_ENCODING => {
-                Err(format!("`{name}` is a header of HTTP itself and cannot carry a token"))
-            }
-            _ => Ok(Self(name.into())),
-        }
+        settable_header(&name)?;
+        Ok(Self(name.into()))
     }
 }
 
