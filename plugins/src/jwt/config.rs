@@ -70,7 +70,7 @@ impl Config {
             scope.warn("header_names", "neither header nor query nor cookies are searched: no token is ever accepted");
         }
         if self.secret_is_base64 && secrets.not_base64() > 0 {
-            let reason = format!("{} of the secrets are not base64; tokens for them are refused", secrets.not_base64());
+            let reason = format!("secrets that are not base64: {}; their tokens are refused", secrets.not_base64());
             scope.warn("secret_is_base64", reason);
         }
         Ok(())

@@ -367,6 +367,22 @@ fn what_is_unwise_about_a_credential_is_remarked_on() {
 }
 
 #[test]
+fn what_is_unwise_about_a_configuration_is_remarked_on() {
+    let world = world(&[json!({"key": "n", "secret": "not base64!"})]);
+    let warnings = |config: &str| world.warnings(NAME, config);
+    assert_eq!(warnings("{}"), ["claims_to_verify: without `exp` in it a token is accepted for ever"]);
+    assert_eq!(warnings("{claims_to_verify: [exp]}").len(), 0);
+    assert_eq!(
+        warnings("{claims_to_verify: [exp], header_names: [], uri_param_names: []}"),
+        ["header_names: neither header nor query nor cookies are searched: no token is ever accepted"]
+    );
+    assert_eq!(
+        warnings("{claims_to_verify: [exp], secret_is_base64: true}"),
+        ["secret_is_base64: secrets that are not base64: 1; their tokens are refused"]
+    );
+}
+
+#[test]
 fn the_example_compiles() {
     assert_eq!(World::load(include_str!("example.yaml")).compile_file(), [NAME, NAME, "request-termination"]);
 }
