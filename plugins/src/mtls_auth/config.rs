@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use signet_plugin_api::{ConfigError, Scope};
+use signet_plugin_api::Scope;
 
 /// `config` of the plugin.
 #[derive(Debug, Deserialize)]
@@ -31,6 +31,8 @@ pub(crate) struct Config {
     cache_ttl: Amount,
     #[serde(default = "sixty_seconds")]
     cert_cache_ttl: Amount,
+    #[serde(default = "thirty_seconds")]
+    http_timeout: Amount,
 }
 
 /// The field of a consumer in which a name of the certificate is looked for.
@@ -78,23 +80,18 @@ impl Config {
         Duration::try_from_secs_f64(self.cert_cache_ttl.0 / 1000.0).map_or(LONGEST, |wanted| wanted.min(LONGEST))
     }
 
+    /// How long a server for revocations may take.
+    pub(super) fn patience(&self) -> Duration {
+        /// Nobody waits longer for an answer.
+        const LONGEST: Duration = Duration::from_secs(5 * 60);
+        Duration::try_from_secs_f64(self.http_timeout.0 / 1000.0).map_or(LONGEST, |wanted| wanted.min(LONGEST))
+    }
+
     /// What one field alone does not show.
-    pub(super) fn review(&self, scope: &Scope<'_>) -> Result<(), ConfigError> {
-        match self.revocation_check_mode {
-            Revocation::Skip => {}
-            Revocation::IgnoreCaError => scope.warn(
-                "revocation_check_mode",
-                "revocation is not checked: neither CRL nor OCSP is implemented; `SKIP` says so",
-            ),
-            Revocation::Strict => {
-                let reason = "neither CRL nor OCSP is implemented, so no certificate could pass; use SKIP, and short-lived certificates";
-                return Err(ConfigError::new("revocation_check_mode", reason));
-            }
-        }
+    pub(super) fn review(&self, scope: &Scope<'_>) {
         if self.skip_consumer_lookup && self.default_consumer.is_some() {
             scope.warn("default_consumer", "has no effect with `skip_consumer_lookup: true`");
         }
-        Ok(())
     }
 }
 
@@ -114,6 +111,10 @@ fn username_and_custom_id() -> Option<Vec<ConsumerBy>> {
 #[expect(clippy::unnecessary_wraps, reason = "the default of a field that may be null")]
 fn common_name() -> Option<GroupBy> {
     Some(GroupBy::CommonName)
+}
+
+fn thirty_seconds() -> Amount {
+    Amount(30_000.0)
 }
 
 fn sixty_seconds() -> Amount {

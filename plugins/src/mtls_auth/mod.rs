@@ -2,6 +2,7 @@
 
 mod config;
 mod mapping;
+mod revocation;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use signet_plugin_api::{
 use self::{
     config::Config,
     mapping::Mappings,
+    revocation::Revocations,
     trust::Trust,
     verdict::{Callers, Judge, Proven},
 };
@@ -46,7 +48,6 @@ impl Plugin for MtlsAuth {
     const PHASES: &'static [Phase] = &[Phase::Request];
     const CREDENTIALS: &'static [CredentialKind] = &[CredentialKind::of::<Mappings>()];
     const AT_DEFAULT: &'static [(&'static str, &'static str)] = &[
-        ("http_timeout", "30000"),
         ("http_proxy_host", "null"),
         ("http_proxy_port", "null"),
         ("https_proxy_host", "null"),
@@ -59,11 +60,13 @@ impl Plugin for MtlsAuth {
     type Config = Config;
 
     fn compile(config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
-        config.review(scope)?;
+        config.review(scope);
         let trust = Trust::new(authorities(&config.ca_certificates, scope)?, config.allow_partial_chain)?;
         let authorities = if config.send_ca_dn { trust.names().to_vec() } else { Vec::new() };
         let mappings: Arc<Mappings> = scope.credentials()?;
         mappings.review(scope)?;
+        let (mode, lifetime) = (config.revocation_check_mode, config.verdict_lifetime());
+        let revocations = Revocations::new(scope, mode, config.patience(), lifetime, trust.any_purpose());
         let callers = Callers {
             mappings,
             consumers: scope.consumers(),
@@ -76,7 +79,7 @@ impl Plugin for MtlsAuth {
         Ok(Self {
             request: CertificateRequest { authorities },
             fallback: Fallback::new(NAME, scope.anonymous(config.anonymous.as_deref())?),
-            judge: Judge::new(trust, callers, config.verdict_lifetime()),
+            judge: Judge::new(trust, revocations, callers, lifetime),
             missing: unauthorized("No required TLS certificate was sent"),
             untrusted: unauthorized("TLS certificate failed verification"),
             misdirected: Response::error(

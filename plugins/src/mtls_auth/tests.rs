@@ -1,6 +1,7 @@
 //! `mtls-auth` by its configuration in YAML, with certificates made here, one request at a time.
 
 mod certificates;
+mod lists;
 
 use std::sync::Arc;
 
@@ -428,16 +429,23 @@ fn mistakes_are_named() {
 }
 
 #[test]
-fn what_is_not_checked_is_said() {
+fn what_is_legal_but_unwise_is_said() {
     let root = Wanted::authority().self_signed();
     let world = world(&[(ROOT, &root)], CONSUMERS);
-    let default = world.warnings(NAME, &format!("{{ca_certificates: [{ROOT}]}}"));
-    assert!(default[0].starts_with("revocation_check_mode: revocation is not checked"), "{default:?}");
-    assert!(world.warnings(NAME, &config("")).is_empty());
+    assert!(world.warnings(NAME, &format!("{{ca_certificates: [{ROOT}]}}")).is_empty());
     let useless = world.warnings(NAME, &config(", skip_consumer_lookup: true, default_consumer: bob"));
     assert!(useless[0].starts_with("default_consumer: has no effect"), "{useless:?}");
-    let strict = world.mistakes(NAME, &format!("{{ca_certificates: [{ROOT}], revocation_check_mode: STRICT}}"));
-    assert!(strict[0].starts_with("revocation_check_mode: neither CRL nor OCSP"), "{strict:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_names_no_server_for_revocations_passes_unless_strict() {
+    let root = Wanted::authority().self_signed();
+    let world = world(&[(ROOT, &root)], CONSUMERS);
+    let alice = Wanted::default().signed_by(&root).sent(&[]);
+    for (mode, expected) in [("SKIP", Some("alice")), ("IGNORE_CA_ERROR", Some("alice")), ("STRICT", None)] {
+        let config = format!("{{ca_certificates: [{ROOT}], revocation_check_mode: {mode}}}");
+        assert_eq!(consumer(&world.compile(NAME, &config), alice.clone()).await.as_deref(), expected, "{mode}");
+    }
 }
 
 #[test]

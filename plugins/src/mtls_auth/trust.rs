@@ -23,14 +23,16 @@ const SECURITY_LEVEL: i32 = 2;
 /// The authorities of one configuration.
 pub(super) struct Trust {
     store: X509Store,
+    /// The same authorities for certificates of any purpose, such as that of an OCSP responder.
+    any_purpose: Arc<X509Store>,
     by_der: HashMap<Bytes, Arc<CaCertificate>>,
     names: Vec<Bytes>,
 }
 
 /// A chain that was verified.
 pub(super) struct Verified {
-    /// The client's own certificate.
-    pub(super) leaf: X509,
+    /// From the client's own certificate to the one that is trusted.
+    pub(super) path: Vec<X509>,
     /// The configured authorities in its chain, nearest first.
     pub(super) authorities: Vec<Arc<CaCertificate>>,
     /// Until the first certificate of the chain expires.
@@ -58,9 +60,15 @@ impl Trust {
         let certificates: Vec<X509> = certificates.collect::<Result<_, _>>().map_err(|error| unusable(&error))?;
         let names = certificates.iter().map(|certificate| certificate.subject_name().to_der().map(Bytes::from));
         let names = names.collect::<Result<_, _>>().map_err(|error| unusable(&error))?;
-        let store = store(certificates, partial).map_err(|error| unusable(&error))?;
+        let store_for = |purpose| store(&certificates, partial, purpose).map_err(|error| unusable(&error));
+        let (store, any_purpose) = (store_for(Some(X509PurposeId::SSL_CLIENT))?, Arc::new(store_for(None)?));
         let by_der = authorities.into_iter().map(|authority| (authority.der.clone(), authority)).collect();
-        Ok(Self { store, by_der, names })
+        Ok(Self { store, any_purpose, by_der, names })
+    }
+
+    /// The authorities, for certificates of any purpose.
+    pub(super) fn any_purpose(&self) -> Arc<X509Store> {
+        Arc::clone(&self.any_purpose)
     }
 
     /// The names of the authorities, DER.
@@ -84,7 +92,7 @@ impl Trust {
             authorities.extend(self.by_der.get(&*certificate.to_der()?).map(Arc::clone));
         }
         let remaining = remaining(&path)?;
-        Ok(Verified { leaf, authorities, remaining })
+        Ok(Verified { path, authorities, remaining })
     }
 
     fn path(&self, leaf: &X509Ref, sent: &Stack<X509>) -> Result<Vec<X509>, Untrusted> {
@@ -100,13 +108,15 @@ impl Trust {
     }
 }
 
-fn store(certificates: Vec<X509>, partial: bool) -> Result<X509Store, ErrorStack> {
+fn store(certificates: &[X509], partial: bool, purpose: Option<X509PurposeId>) -> Result<X509Store, ErrorStack> {
     let mut store = X509StoreBuilder::new()?;
     for certificate in certificates {
-        store.add_cert(certificate)?;
+        store.add_cert(certificate.clone())?;
     }
     let mut rules = X509VerifyParam::new()?;
-    rules.set_purpose(X509PurposeId::SSL_CLIENT)?;
+    if let Some(purpose) = purpose {
+        rules.set_purpose(purpose)?;
+    }
     rules.set_auth_level(SECURITY_LEVEL);
     rules.set_depth(i32::try_from(LONGEST_PATH).unwrap_or(i32::MAX));
     if partial {

@@ -13,8 +13,9 @@ use signet_plugin_api::{CertificateChain, Consumer, Consumers, Identity, Proof};
 use super::{
     config::{ConsumerBy, GroupBy},
     mapping::Mappings,
+    revocation::{Objection, Revocations},
     subject::Subject,
-    trust::{Trust, Verified},
+    trust::{Trust, Untrusted, Verified},
 };
 
 /// Chains that are remembered. Whoever wants to fill it needs a handshake for each.
@@ -25,10 +26,20 @@ const REFUSED_FOR: Duration = Duration::from_secs(5);
 
 /// Judges chains.
 pub(super) struct Judge {
-    pub(super) trust: Trust,
-    pub(super) callers: Callers,
+    trust: Trust,
+    revocations: Option<Revocations>,
+    callers: Callers,
     known: Cache<[u8; 32], Arc<Verdict>>,
     lifetime: Duration,
+}
+
+/// Why a chain is refused, for the log.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("{0}")]
+    Untrusted(#[from] Untrusted),
+    #[error("{0}")]
+    Revoked(#[from] Objection),
 }
 
 /// Who the owner of a certificate is.
@@ -58,9 +69,9 @@ pub(super) struct Proven {
 }
 
 impl Judge {
-    pub(super) fn new(trust: Trust, callers: Callers, lifetime: Duration) -> Self {
+    pub(super) fn new(trust: Trust, revocations: Option<Revocations>, callers: Callers, lifetime: Duration) -> Self {
         let known = Cache::builder().max_capacity(REMEMBERED).expire_after(UntilItExpires).build();
-        Self { trust, callers, known, lifetime }
+        Self { trust, revocations, callers, known, lifetime }
     }
 
     /// The verdict on a chain. Requests that ask for the same one at the same time wait for the first.
@@ -68,28 +79,33 @@ impl Judge {
     /// Verifying is done here and not on a thread of its own: two or three signature checks are less than the handshake
     /// cost that brought the chain, on this same thread.
     pub(super) async fn verdict(&self, chain: &CertificateChain) -> Arc<Verdict> {
-        self.known.get_with(chain.digest, async { Arc::new(self.judge(chain)) }).await
+        self.known.get_with(chain.digest, async { Arc::new(self.judge(chain).await) }).await
     }
 
-    fn judge(&self, chain: &CertificateChain) -> Verdict {
-        let verified = match self.trust.verify(chain) {
-            Ok(verified) => verified,
-            Err(reason) => {
-                tracing::info!(%reason, "a client certificate is refused");
-                return Verdict { caller: None, good_for: REFUSED_FOR };
-            }
-        };
+    async fn judge(&self, chain: &CertificateChain) -> Verdict {
+        self.examine(chain).await.unwrap_or_else(|reason| {
+            tracing::info!(%reason, "a client certificate is refused");
+            Verdict { caller: None, good_for: REFUSED_FOR }
+        })
+    }
+
+    async fn examine(&self, chain: &CertificateChain) -> Result<Verdict, Refusal> {
+        let verified = self.trust.verify(chain)?;
+        let mut good_for = self.lifetime.min(verified.remaining);
+        if let Some(revocations) = &self.revocations {
+            good_for = good_for.min(revocations.check(&verified.path).await?);
+        }
         let caller = self.callers.find(&verified, &chain.leaf);
         if caller.is_none() {
             tracing::info!("a client certificate names no consumer");
         }
-        Verdict { caller, good_for: self.lifetime.min(verified.remaining) }
+        Ok(Verdict { caller, good_for })
     }
 }
 
 impl Callers {
     fn find(&self, verified: &Verified, leaf: &[u8]) -> Option<Proven> {
-        let subject = Subject::of(&verified.leaf);
+        let subject = Subject::of(verified.path.first()?);
         let proof = Proof::Certificate { subject: subject.in_order.as_str().into(), fingerprint: sha256(leaf) };
         let identity = |consumer| Identity::new(super::NAME, consumer, proof);
         if self.skip_lookup {

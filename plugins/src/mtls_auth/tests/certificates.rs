@@ -13,7 +13,7 @@ use openssl::{
     sha::{Sha256, sha256},
     x509::{
         X509, X509Builder, X509Extension, X509NameBuilder,
-        extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName},
+        extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName, SubjectKeyIdentifier},
     },
 };
 use signet_plugin_api::{CaCertificate, CertificateChain, ClientCertificate};
@@ -21,7 +21,7 @@ use signet_plugin_api::{CaCertificate, CertificateChain, ClientCertificate};
 /// A certificate with its key.
 pub(super) struct Pair {
     pub(super) certificate: X509,
-    key: PKey<Private>,
+    pub(super) key: PKey<Private>,
 }
 
 /// What a certificate shall say; the default is a client's, valid from yesterday until tomorrow.
@@ -33,6 +33,8 @@ pub(super) struct Wanted<'a> {
     /// Days from now.
     pub(super) valid: (i64, i64),
     pub(super) authority: bool,
+    /// Whether an authority may sign revocation lists.
+    pub(super) signs_lists: bool,
     /// `clientAuth`, `serverAuth`, or none of them.
     pub(super) usages: &'a [&'a str],
     pub(super) rsa_bits: Option<u32>,
@@ -55,6 +57,7 @@ impl Default for Wanted<'_> {
             alternatives: &[],
             valid: (-1, 1),
             authority: false,
+            signs_lists: true,
             usages: &["clientAuth"],
             rsa_bits: None,
             digest: MessageDigest::sha256(),
@@ -118,7 +121,13 @@ impl Wanted<'_> {
         let mut all = Vec::new();
         if self.authority {
             all.push(BasicConstraints::new().critical().ca().build().expect("an extension"));
-            all.push(KeyUsage::new().critical().key_cert_sign().crl_sign().build().expect("an extension"));
+            let mut usage = KeyUsage::new();
+            usage.critical().key_cert_sign();
+            if self.signs_lists {
+                usage.crl_sign();
+            }
+            all.push(usage.build().expect("an extension"));
+            all.push(SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None)).expect("an extension"));
         }
         let mut usages = ExtendedKeyUsage::new();
         for usage in self.usages {
@@ -178,7 +187,8 @@ impl Pair {
     }
 }
 
-fn days(from_now: i64) -> Asn1Time {
+/// A moment, in days from now.
+pub(super) fn days(from_now: i64) -> Asn1Time {
     let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
     let then = i64::try_from(now).expect("before the end of time") + from_now * 24 * 60 * 60;
     Asn1Time::from_unix(then).expect("a time")

@@ -1,0 +1,214 @@
+//! Whether a certificate of a chain was revoked: its responder is asked, else the list that it names.
+
+mod fetch;
+pub(super) mod list;
+mod ocsp;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use moka::future::Cache;
+use openssl::{
+    error::ErrorStack,
+    nid::Nid,
+    sha::sha256,
+    x509::{GeneralNameRef, X509, X509Ref, store::X509Store},
+};
+use signet_plugin_api::{Busy, Names, Scope, WorkPool};
+use tokio::time::timeout;
+
+use self::{
+    fetch::{NoAnswer, Question},
+    list::{List, Useless},
+};
+use super::config::Revocation;
+
+/// A certificate's servers are asked up to this many of each kind.
+const SERVERS: usize = 2;
+
+const LONGEST_ANSWER: usize = 64 * 1024;
+const LONGEST_LIST: usize = 8 * 1024 * 1024;
+const LISTS: u64 = 100;
+
+/// A server without an answer that counts is left alone for this long, so that not everybody waits for it; and what it did not
+/// say is asked again then.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How revocation is checked under one configuration.
+pub(super) struct Revocations {
+    strict: bool,
+    patience: Duration,
+    names: Arc<dyn Names>,
+    /// The authorities, for certificates of any purpose.
+    anchors: Arc<X509Store>,
+    /// By address and issuer.
+    lists: Cache<(String, [u8; 32]), Arc<List>>,
+    /// Reads lists: that of a large authority takes a while.
+    pool: WorkPool,
+    silent: Cache<String, ()>,
+}
+
+/// What is known of a certificate, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    Good,
+    /// It names no server.
+    Unlisted,
+    /// No server says anything that counts.
+    Unreachable,
+    /// Its responder does not know it.
+    Unknown,
+    Revoked,
+}
+
+/// Why a chain does not pass, for the log.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Objection {
+    #[error("it was revoked, or its responder does not know it")]
+    Revoked,
+    #[error("whether it was revoked cannot be found out")]
+    Undecided,
+}
+
+/// Why a server has no answer that counts, for the log.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("{0}")]
+    Fetch(#[from] NoAnswer),
+    #[error("the answer does not verify: {0}")]
+    Answer(ErrorStack),
+    #[error("the list does not count: {0}")]
+    List(#[from] Useless),
+    #[error("{0}")]
+    Certificate(#[from] ErrorStack),
+    #[error("{0}")]
+    Busy(#[from] Busy),
+    /// It had none a moment ago.
+    #[error("it is left alone")]
+    Silent,
+}
+
+impl Revocations {
+    /// As one configuration has it: `patience` is how long a server may take, `lifetime` how long a list is kept.
+    pub(super) fn new(
+        scope: &Scope<'_>,
+        mode: Revocation,
+        patience: Duration,
+        lifetime: Duration,
+        anchors: Arc<X509Store>,
+    ) -> Option<Self> {
+        let strict = match mode {
+            Revocation::Skip => return None,
+            Revocation::IgnoreCaError => false,
+            Revocation::Strict => true,
+        };
+        let lists = Cache::builder().max_capacity(LISTS).time_to_live(lifetime).build();
+        let silent = Cache::builder().max_capacity(LISTS).time_to_live(SILENCE).build();
+        Some(Self { strict, patience, names: scope.names(), anchors, lists, pool: scope.hashing_pool(), silent })
+    }
+
+    /// Checks every certificate of a verified path but its end, which the configuration trusts. Gives how long the result may
+    /// be believed.
+    pub(super) async fn check(&self, path: &[X509]) -> Result<Duration, Objection> {
+        // Each question has the patience of one; a chain of many certificates must not add them up.
+        let worst = timeout(self.patience * 2, self.worst(path)).await.unwrap_or(Standing::Unreachable);
+        match worst {
+            Standing::Good => Ok(Duration::MAX),
+            Standing::Revoked | Standing::Unknown => Err(Objection::Revoked),
+            Standing::Unlisted | Standing::Unreachable if self.strict => Err(Objection::Undecided),
+            Standing::Unlisted => Ok(Duration::MAX),
+            Standing::Unreachable => Ok(SILENCE),
+        }
+    }
+
+    async fn worst(&self, path: &[X509]) -> Standing {
+        let mut worst = Standing::Good;
+        for (certificate, issuer) in path.iter().zip(path.iter().skip(1)) {
+            worst = worst.max(self.standing(certificate, issuer).await);
+            if worst >= Standing::Unknown {
+                break;
+            }
+        }
+        worst
+    }
+
+    async fn standing(&self, certificate: &X509, issuer: &X509) -> Standing {
+        let (responders, lists) = (responders(certificate), lists(certificate));
+        if responders.is_empty() && lists.is_empty() {
+            return Standing::Unlisted;
+        }
+        let mut worst = Standing::Unreachable;
+        for responder in &responders {
+            match self.by_responder(responder, certificate, issuer).await {
+                Standing::Unreachable => {}
+                Standing::Unknown => worst = Standing::Unknown,
+                decided => return decided,
+            }
+        }
+        for list in &lists {
+            match self.by_list(list, certificate, issuer).await {
+                Standing::Unreachable => {}
+                decided => return decided,
+            }
+        }
+        worst
+    }
+
+    async fn by_responder(&self, url: &str, certificate: &X509Ref, issuer: &X509Ref) -> Standing {
+        let standing = async {
+            let question = ocsp::question(certificate, issuer)?;
+            let answer = self.ask(Question { url, ocsp: Some(question), limit: LONGEST_ANSWER }).await?;
+            ocsp::read(&answer, certificate, issuer, &self.anchors).map_err(Trouble::Answer)
+        };
+        self.known(url, standing.await).await
+    }
+
+    async fn by_list(&self, url: &str, certificate: &X509, issuer: &X509) -> Standing {
+        let list = async {
+            let key = (url.to_owned(), sha256(&issuer.to_der()?));
+            if let Some(list) = self.lists.get(&key).await {
+                return Ok(list);
+            }
+            let bytes = self.ask(Question { url, ocsp: None, limit: LONGEST_LIST }).await?;
+            let issuer = issuer.clone();
+            let list = Arc::new(self.pool.run(move || List::read(&bytes, &issuer)).await??);
+            self.lists.insert(key, Arc::clone(&list)).await;
+            Ok(list)
+        };
+        let standing = list.await.and_then(|list| Ok(list.standing(certificate)?));
+        self.known(url, standing).await
+    }
+
+    async fn ask(&self, question: Question<'_>) -> Result<Bytes, Trouble> {
+        if self.silent.contains_key(question.url) {
+            return Err(Trouble::Silent);
+        }
+        Ok(question.ask(&*self.names, self.patience).await?)
+    }
+
+    async fn known(&self, url: &str, standing: Result<Standing, Trouble>) -> Standing {
+        match standing {
+            Ok(standing) => return standing,
+            Err(Trouble::Silent) => {}
+            Err(error) => {
+                tracing::warn!(url, %error, "a server for revocations has no answer that counts");
+                self.silent.insert(url.to_owned(), ()).await;
+            }
+        }
+        Standing::Unreachable
+    }
+}
+
+/// The OCSP responders that a certificate names (RFC 5280, 4.2.2.1).
+fn responders(certificate: &X509Ref) -> Vec<String> {
+    let described = certificate.authority_info();
+    let responders = described.iter().flatten().filter(|access| access.method().nid() == Nid::AD_OCSP);
+    responders.filter_map(|access| access.location().uri().map(ToOwned::to_owned)).take(SERVERS).collect()
+}
+
+/// The lists that a certificate names (RFC 5280, 4.2.1.13).
+fn lists(certificate: &X509Ref) -> Vec<String> {
+    let points = certificate.crl_distribution_points();
+    let names = points.iter().flatten().filter_map(|point| point.distpoint()).filter_map(|name| name.fullname());
+    names.flatten().filter_map(GeneralNameRef::uri).map(ToOwned::to_owned).take(SERVERS).collect()
+}
