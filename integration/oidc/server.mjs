@@ -1,15 +1,17 @@
-// A real identity provider for the tests: node server.mjs. It says `issuer URL` on standard error when it can be asked.
+// A real identity provider for the tests: node server.mjs. It says `issuer URL at URL` on standard error when it can be asked.
 //   PORT=n         instead of a free port: the same provider again, with new keys
 //   TTL=n          lifetime of tokens in seconds
 //   TLS_CERT, TLS_KEY   files in PEM: https
-//   HOST=name      in the issuer's name instead of 127.0.0.1
+//   ISSUER=URL     its name, with the path under which it answers, instead of http://127.0.0.1:PORT
+//   CLIENT=id      one more client
+//   CLIENT_KEYS    a file with the key set of the client `key`
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { exportJWK, generateKeyPair } from 'jose';
 import { Provider } from 'oidc-provider';
 
-const { PORT = '0', TTL = '600', TLS_CERT, TLS_KEY, HOST = '127.0.0.1', CLIENT_KEYS } = process.env;
+const { PORT = '0', TTL = '600', TLS_CERT, TLS_KEY, CLIENT, CLIENT_KEYS } = process.env;
 const API = 'urn:test:api';
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA'];
 
@@ -17,7 +19,9 @@ const server = TLS_CERT
   ? createTlsServer({ cert: readFileSync(TLS_CERT), key: readFileSync(TLS_KEY) })
   : createServer();
 await new Promise((done) => server.listen(Number(PORT), '127.0.0.1', done));
-const issuer = `${TLS_CERT ? 'https' : 'http'}://${HOST}:${server.address().port}`;
+const address = `${TLS_CERT ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
+const { ISSUER: issuer = address } = process.env;
+const path = new URL(issuer).pathname.replace(/\/$/, '');
 
 const keys = await Promise.all(ALGORITHMS.map(async (alg) => {
   const { privateKey } = await generateKeyPair(alg, { extractable: true });
@@ -39,6 +43,7 @@ const provider = new Provider(issuer, {
   clients: [
     client('app'),
     client('opaque'),
+    ...(CLIENT ? [client(CLIENT)] : []),
     ...ALGORITHMS.map((alg) => client(`app-${alg}`)),
     client('post', { token_endpoint_auth_method: 'client_secret_post' }),
     client('shared', { token_endpoint_auth_method: 'client_secret_jwt', token_endpoint_auth_signing_alg: 'HS256' }),
@@ -63,14 +68,14 @@ const provider = new Provider(issuer, {
     devInteractions: { enabled: false },
     resourceIndicators: {
       enabled: true,
-      // Tokens of `opaque` are for nobody in particular, and those of passwords are for user info: not JWTs.
-      defaultResource: (ctx, asking) => (asking.clientId.startsWith('app') && ctx.oidc.params.grant_type !== 'password' ? API : undefined),
+      // Tokens of `opaque` are for nobody in particular, which makes them no JWTs.
+      defaultResource: (ctx, asking) => (asking.clientId === 'opaque' ? undefined : API),
       useGrantedResource: () => true,
       getResourceServerInfo: (ctx, resource, asking) => ({
         audience: resource,
         scope: 'openid read write',
         accessTokenFormat: 'jwt',
-        jwt: { sign: { alg: asking.clientId.split('-')[1] ?? 'RS256' } },
+        jwt: { sign: { alg: ALGORITHMS.find((alg) => asking.clientId.endsWith(alg)) ?? 'RS256' } },
       }),
     },
   },
@@ -102,5 +107,11 @@ provider.registerGrantType('password', async (ctx) => {
   ctx.body = { access_token: await token.save(), token_type: 'Bearer', expires_in: token.expiration, scope: token.scope };
 }, ['username', 'password', 'scope']);
 
-server.on('request', provider.callback());
-console.error(`issuer ${issuer}`);
+const answer = provider.callback();
+server.on('request', (request, response) => {
+  // The provider finds the path under which it is mounted by comparing the two.
+  request.originalUrl = request.url;
+  if (request.url.startsWith(`${path}/`)) request.url = request.url.slice(path.length);
+  answer(request, response);
+});
+console.error(`issuer ${issuer} at ${address}`);

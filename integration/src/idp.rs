@@ -39,8 +39,10 @@ impl IdentityProvider {
         let mut command = Command::new("node");
         command.arg(folder.join("server.mjs")).envs(variables.iter().map(|(name, value)| (name, value)));
         let process = Process::spawn(&mut command);
-        let issuer = process.line("the issuer", |line| line.strip_prefix("issuer ").map(str::to_owned));
-        let port = issuer.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the issuer's port");
+        let said =
+            |line: &str| line.strip_prefix("issuer ")?.split_once(" at ").map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let (issuer, address) = process.line("the issuer", said);
+        let port = address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the issuer's port");
         Self { process, issuer, address: SocketAddr::from(([127, 0, 0, 1], port)), variables }
     }
 

@@ -19,6 +19,7 @@ consumers:
 - {username: app, id: 11111111-1111-4111-8111-111111111111, keyauth_credentials: [{key: app-key}]}
 - {username: opaque, id: 22222222-2222-4222-8222-222222222222}
 - {username: Joe, id: 33333333-3333-4333-8333-333333333333}
+- {username: shop@example.test, custom_id: shop-1, id: 55555555-5555-4555-8555-555555555555}
 - {username: guest, id: 44444444-4444-4444-8444-444444444444}
 ";
 
@@ -55,6 +56,15 @@ fn until(gateway: &Gateway, request: &Request, wanted: impl Fn(&Response) -> boo
             return response;
         }
         assert!(Instant::now() < end, "{response:?}\n{}", gateway.stderr());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until the log has it.
+fn logged(gateway: &Gateway, text: &str) {
+    let end = Instant::now() + DEADLINE;
+    while !gateway.stderr().contains(text) {
+        assert!(Instant::now() < end, "{text}: {}", gateway.stderr());
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -280,7 +290,10 @@ fn the_gateway_proves_who_it_is_in_four_ways() {
     let ways = [
         ("basic", client("app") + ", client_auth: [client_secret_basic]"),
         ("post", client("post") + ", client_auth: [client_secret_post]"),
-        ("shared", client("shared") + ", introspection_endpoint_auth_method: client_secret_jwt"),
+        (
+            "shared",
+            client("shared") + ", verify_parameters: true, introspection_endpoint_auth_method: client_secret_jwt",
+        ),
         ("key", format!("client_id: [key], client_auth: [private_key_jwt], client_jwk: [{key}]")),
     ];
     let routes: String = ways
@@ -413,7 +426,26 @@ fn a_provider_that_does_not_answer_holds_no_request_longer_than_its_timeout() {
 }
 
 #[test]
-fn a_provider_that_lies_is_not_believed() {
+fn a_connection_that_the_provider_drops_is_not_the_caller_s_trouble() {
+    let (idp, upstream) = (IdentityProvider::start(), Upstream::echo());
+    // Answers the first question on each connection and hangs up on the second.
+    let introspection = Upstream::serve(|conversation| {
+        conversation.request()?;
+        let answer = json!({"active": true}).to_string();
+        conversation.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()))?;
+        conversation.head().map(drop)
+    });
+    let endpoint = format!("introspection_endpoint: 'http://{}/', {}", introspection.address(), client("app"));
+    let gateway =
+        gateway(&upstream, &route("oidc", idp.issuer(), &format!("auth_methods: [introspection], {endpoint}")));
+    for number in 0..4 {
+        passes(&gateway, &upstream, &bearer("/oidc", &format!("token-{number}")));
+    }
+    assert_eq!(introspection.accepted(), 4, "every second question had to be asked again");
+}
+
+#[test]
+fn a_provider_that_lies_or_cannot_do_what_is_needed_is_not_used() {
     let (idp, upstream) = (IdentityProvider::start(), Upstream::echo());
     let issuer = idp.issuer().to_owned();
     // It passes the real one's document off as its own: the keys in it are real, but not its own.
@@ -437,19 +469,20 @@ fn a_provider_that_lies_is_not_believed() {
         }
         Ok(())
     });
-    let route = |name: &str, upstream: &Upstream| {
+    let bearer_route = |name: &str, upstream: &Upstream| {
         route(name, &format!("http://{}", upstream.address()), "auth_methods: [bearer]")
     };
-    let gateway = gateway(&upstream, &(route("liar", &liar) + &route("endless", &endless) + &route("moving", &moving)));
+    let demanding = "auth_methods: [client_credentials], scopes: [openid, admin], verify_parameters: true";
+    let routes = bearer_route("liar", &liar) + &bearer_route("endless", &endless) + &bearer_route("moving", &moving);
+    let gateway = gateway(&upstream, &(routes + &route("poor", idp.issuer(), demanding)));
     let token = idp.token("app", "read");
-    for (path, reason) in
-        [("/liar", "another issuer"), ("/endless", "more than 524288 bytes"), ("/moving", "302 Found")]
-    {
-        let end = Instant::now() + DEADLINE;
-        while !gateway.stderr().contains(reason) {
-            assert!(Instant::now() < end, "{path}: {}", gateway.stderr());
-            thread::sleep(Duration::from_millis(20));
-        }
+    for (path, reason) in [
+        ("/liar", "another issuer"),
+        ("/endless", "more than 524288 bytes"),
+        ("/moving", "302 Found"),
+        ("/poor", "the scope `admin`"),
+    ] {
+        logged(&gateway, reason);
         assert_eq!(gateway.send(&bearer(path, &token)).status, 503, "{path}");
     }
     assert!(upstream.take().is_empty());
@@ -460,30 +493,30 @@ fn the_certificate_of_a_provider_is_verified_where_that_is_asked_for() {
     let upstream = Upstream::echo();
     let folder = Folder::new();
     let (cert, key) = certificate(&folder, "idp.test");
-    let idp = IdentityProvider::with(&[("TLS_CERT", &cert), ("TLS_KEY", &key), ("HOST", "idp.test")]);
-    let (_, port) = idp.issuer().rsplit_once(':').unwrap();
-    let elsewhere = idp.issuer().replace("idp.test", "other.test");
-    let routes = route("unverified", idp.issuer(), "auth_methods: [bearer], ssl_verify: false")
-        + &route("verified", idp.issuer(), "auth_methods: [bearer], ssl_verify: true")
-        + &route("misnamed", &elsewhere, "auth_methods: [bearer], ssl_verify: true");
+    // Its name, its port and its path are none of the machine's: `--resolve` leads to it.
+    let issuer = "https://idp.test:8443/auth/realms/shop";
+    let idp = IdentityProvider::with(&[("TLS_CERT", &cert), ("TLS_KEY", &key), ("ISSUER", issuer)]);
+    let elsewhere = issuer.replace("idp.test", "other.test");
+    let routes = route("unverified", issuer, "auth_methods: [client_credentials], scopes: [read], ssl_verify: false")
+        + &route("verified", issuer, "auth_methods: [client_credentials], scopes: [read], ssl_verify: true")
+        + &route("misnamed", &elsewhere, "auth_methods: [client_credentials], ssl_verify: true");
     let start = || {
         Gateway::with(&(service(&upstream, &routes) + CONSUMERS))
-            .resolve(&format!("idp.test:{port}"), idp.address())
-            .resolve(&format!("other.test:{port}"), idp.address())
+            .resolve("idp.test:8443", idp.address())
+            .resolve("other.test:8443", idp.address())
     };
+    let with_secret = |path| Request::get(path).basic("app", &IdentityProvider::secret("app"));
     let trusting = start().variable("SSL_CERT_FILE", &cert).start();
-    // A request without a credential is refused as soon as the provider is known.
-    refused(&trusting, &Request::get("/unverified"), 401);
-    refused(&trusting, &Request::get("/verified"), 401);
-    assert_eq!(trusting.get("/misnamed").status, 503);
-    let stranger = start().start();
-    refused(&stranger, &Request::get("/unverified"), 401);
-    let end = Instant::now() + DEADLINE;
-    while !stranger.stderr().contains("certificate verify failed") {
-        assert!(Instant::now() < end, "{}", stranger.stderr());
-        thread::sleep(Duration::from_millis(20));
+    for path in ["/unverified", "/verified"] {
+        passes(&trusting, &upstream, &with_secret(path));
     }
-    assert_eq!(stranger.get("/verified").status, 503);
+    // Without the verification the reason would be another: it is the document of another issuer.
+    logged(&trusting, "certificate verify failed");
+    assert_eq!(trusting.send(&with_secret("/misnamed")).status, 503);
+    let stranger = start().start();
+    passes(&stranger, &upstream, &with_secret("/unverified"));
+    logged(&stranger, "certificate verify failed");
+    assert_eq!(stranger.send(&with_secret("/verified")).status, 503);
 }
 
 /// A certificate that signs itself, and its key, made by the command `openssl`.
@@ -503,7 +536,8 @@ fn certificate(folder: &Folder, name: &str) -> (String, String) {
 
 #[test]
 fn the_token_of_x_custom_jwt_names_the_client_whose_secret_was_exchanged() {
-    let (idp, upstream) = (IdentityProvider::start(), Upstream::echo());
+    const CLIENT: &str = "shop@example.test";
+    let (idp, upstream) = (IdentityProvider::with(&[("CLIENT", CLIENT)]), Upstream::echo());
     let config = format!(
         "issuer: '{}', auth_methods: [client_credentials, introspection], consumer_claim: [clientId], {}",
         idp.issuer(),
@@ -514,11 +548,12 @@ fn the_token_of_x_custom_jwt_names_the_client_whose_secret_was_exchanged() {
         "- {{name: oidc, paths: [/oidc], plugins: [{{name: openid-connect, config: {{{config}}}}}, {crafted}]}}\n"
     );
     let gateway = gateway(&upstream, &routes);
-    let request = Request::get("/oidc").basic("app", &IdentityProvider::secret("app"));
+    let request = Request::get("/oidc").basic(CLIENT, &IdentityProvider::secret(CLIENT));
     let seen = passes(&gateway, &upstream, &request);
     let jwks = json!({"keys": [test_public_key()]});
     let token = verify(seen.header("X-Custom-Jwt").expect("a token"), &jwks);
-    assert_eq!(token.claims["client_id"], "app");
+    assert_eq!(token.claims["client_id"], CLIENT);
+    assert_eq!(token.claims["act"]["client_id"], "shop-1", "the consumer");
     assert_eq!(token.claims["realm"], json!({"roles": ["reader"]}), "all claims are copied");
     assert_eq!(token.claims["iss"], "https://gw.test/x-custom-jwt");
 }

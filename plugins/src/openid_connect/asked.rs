@@ -7,10 +7,14 @@ use signet_plugin_api::{ConfigError, Scope};
 use super::{
     answers::{Answers, Digester, Lifetimes},
     client::GatewayClient,
-    config::{Config, review::arguments},
+    config::{
+        Config,
+        kinds::{AuthMethod, ClientAuth},
+        review::arguments,
+    },
     exchange::{Asking, Exchange},
     http::HttpSettings,
-    issuer::{Issuer, IssuerSettings},
+    issuer::{Demands, Issuer, IssuerSettings},
 };
 use crate::shared::credentials::{Secret, fingerprint};
 
@@ -73,12 +77,38 @@ fn issuer_settings(config: &Config) -> Result<IssuerSettings, ConfigError> {
         document: issuer.document,
         extra_keys: keys.iter().map(|endpoint| endpoint.0.clone()).collect(),
         rediscovery: Duration::from_secs(config.rediscovery_lifetime.0),
+        demands: demands(config),
         http: HttpSettings {
             verify: config.ssl_verify,
             timeout: Duration::from_millis(config.timeout.0),
             keepalive: config.keepalive.0,
         },
     })
+}
+
+/// What `verify_parameters` compares.
+fn demands(config: &Config) -> Demands {
+    if !config.verify_parameters {
+        return Demands::default();
+    }
+    let has = |method| config.auth_methods.iter().flatten().any(|enabled| *enabled == method);
+    let named =
+        |list: &[(bool, &'static str)]| list.iter().filter(|(wanted, _)| *wanted).map(|(_, name)| *name).collect();
+    let proofs = [config.token_endpoint_auth_method, config.introspection_endpoint_auth_method];
+    let usual = config.client_auth.iter().flatten().copied();
+    let grants = [(has(AuthMethod::Password), "password"), (has(AuthMethod::ClientCredentials), "client_credentials")];
+    let granted = grants.iter().any(|(wanted, _)| *wanted);
+    Demands {
+        scopes: if granted { config.scopes.clone().unwrap_or_default() } else { Vec::new() },
+        grants: named(&grants),
+        proofs: proofs.into_iter().flatten().chain(usual).map(ClientAuth::name).collect(),
+        endpoints: named(&[
+            (has(AuthMethod::Bearer), "jwks_uri"),
+            (granted && config.token_endpoint.is_none(), "token_endpoint"),
+            (has(AuthMethod::Introspection) && config.introspection_endpoint.is_none(), "introspection_endpoint"),
+            (has(AuthMethod::Userinfo) && config.userinfo_endpoint.is_none(), "userinfo_endpoint"),
+        ]),
+    }
 }
 
 /// All that answers depend on, without a secret in it.

@@ -175,5 +175,4 @@ pub(crate) const AT_DEFAULT: &[(&str, &str)] = &[
     ("userinfo_query_args_values", "null"),
     ("using_pseudo_issuer", "false"),
     ("verify_nonce", "true"),
-    ("verify_parameters", "false"),
 ];

@@ -90,6 +90,19 @@ pub(in super::super) enum ClientAuth {
     None,
 }
 
+impl ClientAuth {
+    /// Kong's name, and that of the specifications.
+    pub(in super::super) fn name(self) -> &'static str {
+        match self {
+            Self::SecretBasic => "client_secret_basic",
+            Self::SecretPost => "client_secret_post",
+            Self::SecretJwt => "client_secret_jwt",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::None => "none",
+        }
+    }
+}
+
 impl TryFrom<String> for ClientAuth {
     type Error = String;
 

@@ -58,6 +58,7 @@ pub(crate) struct Config {
     // Which tokens are good.
     pub(super) verify_signature: Switch<true>,
     pub(super) verify_claims: Switch<true>,
+    pub(super) verify_parameters: bool,
     pub(super) ignore_signature: Vec<String>,
     pub(super) enable_hs_signatures: bool,
     pub(super) issuers_allowed: Option<Vec<String>>,

@@ -122,18 +122,15 @@ impl Config {
     /// The way to authenticate that a field asks for must have its key.
     pub(in super::super) fn proof(&self, wanted: Option<ClientAuth>) -> Result<Option<ClientAuth>, ConfigError> {
         let wanted = wanted.or_else(|| self.client_auth.as_ref()?.first().copied());
-        let missing = |field: &str, name: &str| Err(ConfigError::new(field, format!("`{name}` needs it")));
+        let missing =
+            |field: &str, wanted: ClientAuth| Err(ConfigError::new(field, format!("`{}` needs it", wanted.name())));
         match wanted {
-            Some(ClientAuth::SecretBasic) if self.client_secret.is_none() => {
-                missing("client_secret", "client_secret_basic")
+            Some(wanted @ (ClientAuth::SecretBasic | ClientAuth::SecretPost | ClientAuth::SecretJwt))
+                if self.client_secret.is_none() =>
+            {
+                missing("client_secret", wanted)
             }
-            Some(ClientAuth::SecretPost) if self.client_secret.is_none() => {
-                missing("client_secret", "client_secret_post")
-            }
-            Some(ClientAuth::SecretJwt) if self.client_secret.is_none() => {
-                missing("client_secret", "client_secret_jwt")
-            }
-            Some(ClientAuth::PrivateKeyJwt) if self.client_jwk.is_none() => missing("client_jwk", "private_key_jwt"),
+            Some(wanted @ ClientAuth::PrivateKeyJwt) if self.client_jwk.is_none() => missing("client_jwk", wanted),
             wanted => Ok(wanted),
         }
     }

@@ -101,7 +101,12 @@ impl Http {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
-        let (head, body) = self.client.request(request).await.map_err(broken)?.into_parts();
+        let response = match self.client.request(request.clone()).await {
+            // The provider closed an idle connection while the question was on its way. All questions can be asked again.
+            Err(error) if ended_unanswered(&error) => self.client.request(request).await,
+            answered => answered,
+        };
+        let (head, body) = response.map_err(broken)?.into_parts();
         let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() { NoAnswer::Long } else { NoAnswer::Broken(chain(&*error)) }
         })?;
@@ -120,7 +125,7 @@ fn request(question: Question) -> Result<Request<Full<Bytes>>, NoAnswer> {
     let mut request = Request::builder()
         .method(question.method)
         .uri(question.uri)
-        .header(header::ACCEPT, HeaderValue::from_static("application/json"))
+        .header(header::ACCEPT, HeaderValue::from_static("application/json, */*;q=0.1"))
         .header(header::USER_AGENT, HeaderValue::from_static(concat!("signet/", env!("CARGO_PKG_VERSION"))));
     if let Some(authorization) = question.authorization {
         request = request.header(header::AUTHORIZATION, authorization);
@@ -135,6 +140,17 @@ fn request(question: Question) -> Result<Request<Full<Bytes>>, NoAnswer> {
 
 fn broken(error: impl Error) -> NoAnswer {
     NoAnswer::Broken(chain(&error))
+}
+
+fn ended_unanswered(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref().is_some_and(|error: &hyper::Error| error.is_incomplete_message() || error.is_closed()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// hyper's errors say what happened in their causes only.

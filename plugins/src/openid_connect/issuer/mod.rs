@@ -1,5 +1,6 @@
 //! An identity provider as far as it is known: its document and its keys, fetched besides requests and kept while it is down.
 
+mod demands;
 mod document;
 
 use std::{
@@ -18,8 +19,8 @@ use signet_plugin_api::{Background, Names};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
-pub(super) use self::document::Metadata;
-use self::document::Untrusted;
+pub(super) use self::{demands::Demands, document::Metadata};
+use self::{demands::Unsupported, document::Untrusted};
 use super::http::{Http, HttpSettings, NoAnswer, Question};
 use crate::shared::{algorithm::Algorithm, jwks::Jwks, verification::VerificationKey};
 
@@ -41,6 +42,8 @@ pub(super) struct IssuerSettings {
     pub(super) extra_keys: Vec<Uri>,
     /// The shortest time between two fetches that requests ask for.
     pub(super) rediscovery: Duration,
+    /// What it must be able to do.
+    pub(super) demands: Demands,
     /// How it is asked.
     pub(super) http: HttpSettings,
 }
@@ -76,6 +79,8 @@ enum Failure {
     Refused(Uri, StatusCode),
     #[error("{0} is not believed: {1}")]
     Document(Uri, Untrusted),
+    #[error("{0}")]
+    Unsupported(#[from] Unsupported),
     #[error("the keys at {0} cannot be read: {1}")]
     Keys(Uri, String),
 }
@@ -152,6 +157,7 @@ impl Issuer {
         let text = self.get(document).await?;
         let metadata =
             Metadata::parse(&text, &self.settings.name).map_err(|error| Failure::Document(document.clone(), error))?;
+        self.settings.demands.compare(&text)?;
         let mut keys = Vec::new();
         let mut texts = Vec::new();
         for uri in metadata.jwks.iter().chain(&self.settings.extra_keys) {
