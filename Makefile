@@ -1,7 +1,7 @@
 # Everything that people and CI do here. `make help` lists it.
 
 CARGO ?= cargo
-# The ports of the demo.
+# The ports of the demo; TLS_PORT is PORT + 443 unless it is given.
 PORT ?= 8000
 ECHO_PORT ?= 8081
 
@@ -16,7 +16,7 @@ deps: ## Install what the build needs (Debian packages), if it is missing
 
 run: deps ## Build, start an upstream and the gateway with the demo, and print what to try
 	$(CARGO) build -p signet
-	@PORT=$(PORT) ECHO_PORT=$(ECHO_PORT) ./conf/run-demo.sh
+	@PORT=$(PORT) TLS_PORT=$(TLS_PORT) ECHO_PORT=$(ECHO_PORT) ./conf/run-demo.sh
 
 check: deps ## Check every example configuration
 	$(CARGO) run -q -p signet -- check conf/demo.yaml plugins/src/*/example.yaml

@@ -6,6 +6,8 @@ signet=${SIGNET_BIN:-${CARGO_TARGET_DIR:-target}/debug/signet}
 # The gateway would take it for a setting.
 unset SIGNET_BIN
 PORT=${PORT:-8000}
+# As 8443 is to 8000.
+TLS_PORT=${TLS_PORT:-$((PORT + 443))}
 ECHO_PORT=${ECHO_PORT:-8081}
 
 "$signet" echo --listen "127.0.0.1:$ECHO_PORT" &
@@ -31,9 +33,12 @@ Try, from another terminal:
   # is a token right? copy it from X-Custom-Jwt
   curl -H 'Authorization: Bearer TOKEN' localhost:$PORT/introspect
 
+  # over TLS, with a certificate made at start, which curl is told to take; HTTP/2 because curl offers it
+  curl -k https://localhost:$TLS_PORT/x-custom-jwt/jwks
+
   # no credential, no entry
   curl -i localhost:$PORT/apiKey
 
 TEXT
-SIGNET_PROXY_LISTEN=${SIGNET_PROXY_LISTEN:-0.0.0.0:$PORT} "$signet" run -c conf/demo.yaml \
+SIGNET_PROXY_LISTEN=${SIGNET_PROXY_LISTEN:-0.0.0.0:$PORT, 0.0.0.0:$TLS_PORT http2 ssl} "$signet" run -c conf/demo.yaml \
     --resolve "httpbin.test:80:127.0.0.1:$ECHO_PORT"

@@ -37,6 +37,10 @@ const DRAIN_POLL: Duration = Duration::from_millis(20);
 pub(crate) struct Bound {
     /// The address with the real port.
     pub address: SocketAddr,
+    /// Whether it is for TLS.
+    pub ssl: bool,
+    /// Whether it is for HTTP/2, too.
+    pub http2: bool,
     listener: TcpListener,
 }
 
@@ -46,7 +50,7 @@ impl Bound {
     /// # Errors
     /// When the port is in use or may not be taken.
     pub(crate) fn take(listener: &Listener) -> io::Result<Self> {
-        let Listener { address, reuseport, backlog } = *listener;
+        let Listener { address, ssl, http2, reuseport, backlog } = *listener;
         let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(reuseport)?;
@@ -57,7 +61,7 @@ impl Bound {
         socket.listen(backlog.and_then(|backlog| backlog.try_into().ok()).unwrap_or(BACKLOG))?;
         socket.set_nonblocking(true)?;
         let listener = TcpListener::from(socket);
-        Ok(Self { address: listener.local_addr()?, listener })
+        Ok(Self { address: listener.local_addr()?, ssl, http2, listener })
     }
 }
 
@@ -69,9 +73,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Adds a service on listeners that are bound already.
+    /// Adds a service on listeners that are bound already. One without any would end at once, and tell the application
+    /// that it may share with another to end, too.
     pub(crate) fn add<A: ServerApp + Send + Sync + 'static>(&mut self, mut service: Service<A>, bound: Vec<Bound>) {
-        for Bound { address, listener } in bound {
+        if bound.is_empty() {
+            return;
+        }
+        for Bound { address, listener, .. } in bound {
             let name = address.to_string();
             // Pingora's own read buffer would hold 64 KiB for each idle connection.
             let config = ListenerConfig::tcp(&name).l4_buffer(L4BufferSettings::default().read(0));

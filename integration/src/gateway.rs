@@ -17,6 +17,7 @@ use crate::{
 pub struct Gateway {
     process: Process,
     proxy: SocketAddr,
+    tls: Option<SocketAddr>,
     status: SocketAddr,
     serving: String,
     _folder: Folder,
@@ -59,6 +60,11 @@ impl Gateway {
     /// The proxy listener.
     pub fn proxy(&self) -> SocketAddr {
         self.proxy
+    }
+
+    /// The proxy listener over TLS; it must have been started [`Start::with_tls`].
+    pub fn tls(&self) -> SocketAddr {
+        self.tls.expect("a gateway that was started with TLS")
     }
 
     /// The status listener.
@@ -124,6 +130,12 @@ impl Start {
             .setting("signing_threads", "1")
     }
 
+    /// A second listener, over TLS, for HTTP/1.1 and HTTP/2.
+    #[must_use]
+    pub fn with_tls(self) -> Self {
+        self.setting("proxy_listen", "127.0.0.1:0, 127.0.0.1:0 http2 ssl")
+    }
+
     /// A setting, by its variable.
     #[must_use]
     pub fn setting(self, key: &str, value: &str) -> Self {
@@ -155,9 +167,11 @@ impl Start {
     pub fn start(self) -> Gateway {
         let configured = self.config.is_some();
         let (process, folder) = self.spawn();
-        let proxy = process.line("the proxy listener", |line| listener(line, "proxy"));
-        let status = process.line("the status listener", |line| listener(line, "status"));
-        let mut gateway = Gateway { process, proxy, status, serving: String::new(), _folder: folder };
+        let proxy = process.line("the proxy listener", |line| listener(line, "proxy", "http"));
+        // All addresses are said at once.
+        let status = process.line("the status listener", |line| listener(line, "status", "http"));
+        let tls = process.stderr().lines().find_map(|line| listener(line, "proxy", "https"));
+        let mut gateway = Gateway { process, proxy, tls, status, serving: String::new(), _folder: folder };
         if configured {
             let counts = |line: &str| line.starts_with("serving ").then(|| line.to_owned());
             gateway.serving = gateway.process.line("what it serves", counts);
@@ -192,6 +206,12 @@ impl Gateway {
     }
 }
 
-fn listener(line: &str, name: &str) -> Option<SocketAddr> {
-    line.strip_prefix(name)?.strip_prefix(" listening on http://")?.trim().parse().ok()
+fn listener(line: &str, name: &str, scheme: &str) -> Option<SocketAddr> {
+    line.strip_prefix(name)?
+        .strip_prefix(" listening on ")?
+        .strip_prefix(scheme)?
+        .strip_prefix("://")?
+        .trim()
+        .parse()
+        .ok()
 }

@@ -1,7 +1,9 @@
 //! What the black-box tests share: the gateway as a process, upstreams that record or misbehave, and an HTTP client that hides nothing.
-#![allow(clippy::expect_used, clippy::panic, reason = "a test's helper reports by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helper reports by panicking")]
 
+mod certificates;
 mod client;
+mod curl;
 mod dns;
 mod folder;
 mod gateway;
@@ -10,7 +12,9 @@ mod process;
 mod upstream;
 mod wire;
 
+pub use certificates::{Certificate, Issued};
 pub use client::{Client, Request, Response};
+pub use curl::{Answer, Curl, s_client};
 pub use dns::NoNames;
 pub use folder::Folder;
 pub use gateway::{Gateway, Start};

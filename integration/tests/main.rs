@@ -34,4 +34,5 @@ mod setup;
 mod several_auth;
 mod status;
 mod tidy;
+mod tls;
 mod x_custom_jwt;

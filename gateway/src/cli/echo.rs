@@ -19,7 +19,7 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Serves until a signal.
 pub(super) fn run(listen: SocketAddr) -> ExitCode {
-    let bound = match Bound::take(&Listener { address: listen, reuseport: false, backlog: None }) {
+    let bound = match Bound::take(&Listener::plain(listen)) {
         Ok(bound) => bound,
         Err(error) => return fail(1, format_args!("cannot listen on {listen}: {error}")),
     };

@@ -5,13 +5,17 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, atomic::AtomicUsize},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use pingora::{apps::HttpServerOptions, services::listening::Service};
+use pingora::{
+    apps::{HttpServerApp, HttpServerOptions},
+    protocols::http::v2::server::{H2Options, default_h2_options},
+    services::listening::Service,
+};
 use pingora_proxy::http_proxy;
 use signet_plugin_api::{Backgrounds, Registry, WorkPool};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{fail, logging, report, say};
 use crate::{
@@ -27,10 +31,17 @@ use crate::{
     },
     server::{Bound, Server, pingora_conf},
     settings::{Listener, LoadedSettings, LogTarget, ResolveOverride, Settings},
+    tls::{Terms, TlsEdge},
 };
 
 /// Requests on one client connection before it is closed (nginx: `keepalive_requests`, Kong's default).
 const REQUESTS_PER_CONNECTION: u32 = 10_000;
+
+/// How long a connection of HTTP/2 is kept without a request (nginx: `keepalive_timeout`).
+const HTTP2_IDLE: Duration = Duration::from_secs(75);
+
+/// The longest header list of HTTP/2, unless the setting for all requests is longer. It counts 32 bytes more for each header.
+const HTTP2_HEADER_LIST: u32 = 64 * 1024;
 
 /// What `signet run` is told.
 #[derive(clap::Args)]
@@ -52,6 +63,7 @@ struct Parts {
     signing: Arc<WorkThreads>,
     hashing: Arc<WorkThreads>,
     backgrounds: Arc<Backgrounds>,
+    tls: Option<Arc<Terms>>,
 }
 
 /// Serves until a signal.
@@ -113,7 +125,21 @@ fn parts(settings: &Settings, resolve: Vec<ResolveOverride>) -> Result<Parts, Ex
     };
     let signing = start("signing", settings.signing_threads, settings.signing_queue)?;
     let hashing = start("hashing", settings.hashing_threads, settings.hashing_queue)?;
-    Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default() })
+    Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default(), tls: terms(settings)? })
+}
+
+/// How TLS listeners speak, if there are any.
+fn terms(settings: &Settings) -> Result<Option<Arc<Terms>>, ExitCode> {
+    if !settings.proxy_listen.iter().any(|listener| listener.ssl) {
+        return Ok(None);
+    }
+    let terms = Terms::load(&settings.tls).map_err(|reason| fail(2, format_args!("{reason}")))?;
+    if terms.self_signed {
+        info!(
+            "no ssl_cert: clients get a certificate made just now for server names that the configuration has none for"
+        );
+    }
+    Ok(Some(Arc::new(terms)))
 }
 
 fn configuration(
@@ -128,6 +154,7 @@ fn configuration(
         signing: WorkPool::new(Arc::clone(&parts.signing) as _),
         hashing: WorkPool::new(Arc::clone(&parts.hashing) as _),
         backgrounds: Arc::clone(&parts.backgrounds),
+        tls: parts.tls.clone(),
         upstream_idle: settings.upstream_keepalive_idle_timeout,
         invalid_entities: settings.invalid_entities,
     };
@@ -163,7 +190,8 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
     let mut banner = String::new();
     for (kind, bound) in proxy.iter().map(|bound| ("proxy", bound)).chain(status.iter().map(|bound| ("status", bound)))
     {
-        banner += &format!("{kind} listening on http://{}\n", bound.address);
+        let scheme = if bound.ssl { "https" } else { "http" };
+        banner += &format!("{kind} listening on {scheme}://{}\n", bound.address);
     }
     banner += &match file {
         Some(file) => {
@@ -183,7 +211,7 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
     let gateway =
         Gateway { current: Arc::clone(&current), policy: Policy::of(settings), in_flight: Arc::clone(&in_flight) };
     let report = Status {
-        current,
+        current: Arc::clone(&current),
         metrics,
         in_flight: Arc::clone(&in_flight),
         since: SystemTime::now(),
@@ -193,10 +221,12 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
     let conf = pingora_conf(settings.threads, settings.upstream_keepalive_pool_size);
     let mut options = HttpServerOptions::default();
     options.keepalive_request_limit = Some(REQUESTS_PER_CONNECTION);
-    let mut server = Server::default();
+    options.h2_idle_timeout = Some(HTTP2_IDLE);
     let mut app = http_proxy(&conf, gateway);
     app.server_options = Some(options);
-    server.add(Service::new("proxy".into(), Deadline::new(app, settings.client_header_timeout)), proxy);
+    app.h2_options = Some(http2_options(settings));
+    let mut server = Server::default();
+    add_proxy(&mut server, Arc::new(app), &current, settings, proxy);
     server.add(Service::new("status".into(), report), status);
     server
         .run(settings.threads, settings.drain_timeout, &in_flight, || {
@@ -204,6 +234,36 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
             say(&banner);
         })
         .map_err(|error| fail(1, format_args!("cannot serve: {error}")))
+}
+
+/// One service for each kind of listener, and one application, whose upstream connections they share.
+fn add_proxy<A>(server: &mut Server, app: Arc<A>, current: &Arc<Current>, settings: &Settings, bound: Vec<Bound>)
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let limit = settings.client_header_timeout;
+    let (tls, plain): (Vec<_>, Vec<_>) = bound.into_iter().partition(|bound| bound.ssl);
+    server.add(Service::new("proxy".into(), Deadline::new(Arc::clone(&app), limit)), plain);
+    let (with_http2, without): (Vec<_>, Vec<_>) = tls.into_iter().partition(|bound| bound.http2);
+    for (http2, bound) in [(true, with_http2), (false, without)] {
+        let edge = TlsEdge {
+            current: Arc::clone(current),
+            http2,
+            limit,
+            idle: HTTP2_IDLE,
+            app: Arc::new(Deadline::new(Arc::clone(&app), limit)),
+            plain: Arc::new(Deadline::plain_on_tls(Arc::clone(&app), limit)),
+        };
+        server.add(Service::new("proxy over TLS".into(), edge), bound);
+    }
+}
+
+/// Pingora's bounds on streams and headers; those on headers are raised with the setting, which then counts.
+fn http2_options(settings: &Settings) -> H2Options {
+    let mut options = default_h2_options();
+    let header = u32::try_from(settings.client_max_header_size).unwrap_or(u32::MAX);
+    options.max_header_list_size(header.max(HTTP2_HEADER_LIST));
+    options
 }
 
 fn bind(setting: &str, listeners: &[Listener]) -> Result<Vec<Bound>, ExitCode> {

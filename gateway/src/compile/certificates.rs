@@ -6,8 +6,9 @@ use signet_plugin_api::{CaCertificate, CaCertificates, ConfigError};
 
 use super::Problems;
 use crate::{
-    config::{CaCertificateDecl, CertificateDecl, Pem},
-    tls::{Authority, Certificates, Pair, Presented},
+    config::{At, CaCertificateDecl, CertificateDecl, Pem},
+    runtime::RouteEntry,
+    tls::{Asked, Authority, Certificates, Handshakes, Pair, Presented, Terms},
 };
 
 /// All certificates by their server names. One that is out of date is kept: clients will say so.
@@ -34,6 +35,24 @@ pub(super) fn authorities(declared: &[CaCertificateDecl], problems: &mut Problem
         }
     }
     Arc::new(authorities)
+}
+
+/// How clients are met, with who of them is asked for a certificate: those who can reach a plugin that wants one.
+pub(super) fn handshakes(
+    terms: Option<&Terms>,
+    certificates: Certificates,
+    routes: &[RouteEntry],
+    problems: &mut Problems,
+) -> Result<Option<Handshakes>, ()> {
+    let Some(terms) = terms else { return Ok(None) };
+    let mut asked = Asked::default();
+    for entry in routes {
+        entry.chain.certificate_requests().for_each(|request| asked.add(&entry.route, request));
+    }
+    let handshakes = Handshakes::new(terms, certificates, asked);
+    handshakes.map(Some).map_err(|error| {
+        problems.mistake(&At::root(), ConfigError::new("certificates", format!("OpenSSL refuses: {error}")));
+    })
 }
 
 fn presented(decl: &CertificateDecl, problems: &mut Problems) -> Result<Presented, ConfigError> {

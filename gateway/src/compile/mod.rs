@@ -20,6 +20,7 @@ use crate::{
         resolver::{Lookup, Resolver, Sources},
     },
     settings::InvalidEntities,
+    tls::Terms,
 };
 
 /// What the engine lends to a configuration.
@@ -35,6 +36,8 @@ pub(crate) struct Engine<'a> {
     pub hashing: WorkPool,
     /// What outlives one configuration.
     pub backgrounds: Arc<Backgrounds>,
+    /// How TLS listeners speak; `None` when there is none.
+    pub tls: Option<Arc<Terms>>,
     /// How long an upstream connection is kept when nothing uses it; `None` is for ever.
     pub upstream_idle: Option<Duration>,
     /// What becomes of a file with mistakes.
@@ -53,6 +56,7 @@ impl<'a> Engine<'a> {
             signing: WorkPool::inline(),
             hashing: WorkPool::inline(),
             backgrounds: Arc::default(),
+            tls: None,
             upstream_idle: None,
             invalid_entities: InvalidEntities::Reject,
         })
@@ -94,10 +98,11 @@ pub(crate) fn compile(model: Model, engine: &Engine<'_>) -> Compiled {
         plugins: instances.len(),
         consumers: model.consumers.len(),
     };
-    let (mistakes, warnings) = problems.into_parts();
-    let snapshot = routes.map(|(router, routes)| {
+    let snapshot = routes.and_then(|(router, routes)| {
         let unrouted = Arc::new(RouteStats::new("", ""));
-        Snapshot { router, routes, unrouted, certificates, counts, hash: String::new() }
+        let handshakes = certificates::handshakes(engine.tls.as_deref(), certificates, &routes, &mut problems).ok()?;
+        Some(Snapshot { router, routes, unrouted, handshakes, counts, hash: String::new() })
     });
+    let (mistakes, warnings) = problems.into_parts();
     Compiled { snapshot, mistakes, warnings }
 }

@@ -43,6 +43,10 @@ pub(super) fn open_connection(session: &mut Session, limits: Limits) {
 
 /// Decides what happens to a request; `None` sends it upstream, rewritten for it.
 pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exchange) -> Option<Response> {
+    if ex.plain_on_tls {
+        session.set_keepalive(None);
+        return Some(html(StatusCode::BAD_REQUEST, "400 The plain HTTP request was sent to HTTPS port"));
+    }
     if let Some(refusal) = refuse(session, gateway.policy.limits) {
         if matches!(refusal.status, StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED) {
             // Where a request ends that makes no sense, and the next one begins, is anybody's guess.
@@ -108,7 +112,8 @@ fn is_plain(head: &RequestHeader) -> bool {
     let has_path =
         head.raw_path().first() == Some(&b'/') || raw_target_authority(head.raw_path()).authority().is_some();
     let host = head.headers.get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
-    has_path && head.uri.path().starts_with('/') && host.iter().copied().all(is_of_host)
+    let authority = head.uri.authority().map_or(&b""[..], |authority| authority.as_str().as_bytes());
+    has_path && head.uri.path().starts_with('/') && host.iter().chain(authority).copied().all(is_of_host)
 }
 
 /// Names, addresses and ports; others would split lists, paths and lines in which a host is repeated.
@@ -154,7 +159,7 @@ fn route(session: &Session, ex: &mut Exchange, caller: &Caller) -> Result<(), Re
         headers: &head.headers,
         scheme: caller.client.scheme,
         port: caller.client.port,
-        sni: None,
+        sni: caller.client.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
     };
     let found = snapshot.router.find(&query).ok_or_else(not_found)?;
     let entry = snapshot.entry(found.route).ok_or_else(not_found)?;
@@ -187,12 +192,14 @@ fn redirect(session: &Session, caller: &Caller, code: u16) -> Response {
         return Response::error(StatusCode::BAD_REQUEST, "Bad request");
     };
     let title = format!("{code} {}", status.canonical_reason().unwrap_or("Redirect"));
-    Response::new(status)
-        .with_header(header::CONTENT_TYPE, HeaderValue::from_static("text/html"))
-        .with_header(header::LOCATION, location)
-        .with_body(format!(
-            "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
-        ))
+    html(status, &title).with_header(header::LOCATION, location)
+}
+
+/// A page of nginx's: Kong has none of its own for these.
+fn html(status: StatusCode, title: &str) -> Response {
+    Response::new(status).with_header(header::CONTENT_TYPE, HeaderValue::from_static("text/html")).with_body(format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
+    ))
 }
 
 async fn run_chain(session: &mut Session, ex: &mut Exchange, caller: &Caller) -> Option<Response> {

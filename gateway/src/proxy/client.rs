@@ -1,11 +1,13 @@
 //! Who the client is, and what it said about itself, as far as `trusted_ips` allow to believe it.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use pingora_proxy::Session;
-use signet_plugin_api::{Client, Scheme};
+use signet_plugin_api::{Client, Scheme, TlsConnection};
+
+use crate::tls::Established;
 
 /// Which peers may speak for others.
 #[derive(Debug)]
@@ -38,10 +40,11 @@ impl Trust {
         let port = session.server_addr().and_then(|address| address.as_inet()).map_or(0, std::net::SocketAddr::port);
         let headers = &session.req_header().headers;
         let trusted = self.trusts(peer);
-        let connection = Scheme::Http;
+        let tls = handshake(session);
+        let connection = if tls.is_some() { Scheme::Https } else { Scheme::Http };
         let scheme = if trusted { forwarded_scheme(headers).unwrap_or(connection) } else { connection };
         let ip = if trusted { self.real_ip(headers).unwrap_or(peer) } else { peer };
-        Caller { client: Client { ip, scheme: connection, port, tls: None }, peer, trusted, scheme }
+        Caller { client: Client { ip, scheme: connection, port, tls }, peer, trusted, scheme }
     }
 
     fn trusts(&self, ip: IpAddr) -> bool {
@@ -72,6 +75,13 @@ pub(super) fn host_without_port(host: &str) -> &str {
         return host.get(..=end).unwrap_or(host);
     }
     host.split(':').next().unwrap_or(host)
+}
+
+/// What the handshake of the connection said, if it is TLS.
+fn handshake(session: &Session) -> Option<Arc<TlsConnection>> {
+    let tls = session.digest()?.ssl_digest.as_ref()?;
+    let Established(connection) = tls.extension.get()?;
+    Some(Arc::clone(connection))
 }
 
 fn address(address: Option<&pingora::protocols::l4::socket::SocketAddr>) -> IpAddr {

@@ -21,14 +21,19 @@ use pingora::{
 use tokio::time::{Sleep, sleep};
 
 /// Travels with a connection to the request that it turns out to carry.
-#[derive(Clone, Default)]
-struct HeadIsHere(Arc<AtomicBool>);
+#[derive(Default)]
+struct Passenger {
+    head_is_here: Arc<AtomicBool>,
+    plain_on_tls: bool,
+}
 
-/// Tells a connection that its request is complete; `passenger` is what came with it.
-pub(super) fn head_is_here(passenger: &(dyn Any + Send + Sync)) {
-    if let Some(HeadIsHere(flag)) = passenger.downcast_ref() {
-        flag.store(true, Relaxed);
-    }
+/// Tells a connection that its request is complete; `passenger` is what came with it. The answer: whether the client speaks
+/// plain HTTP to a port for TLS.
+pub(super) fn head_is_here(passenger: &(dyn Any + Send + Sync)) -> bool {
+    passenger.downcast_ref().is_some_and(|passenger: &Passenger| {
+        passenger.head_is_here.store(true, Relaxed);
+        passenger.plain_on_tls
+    })
 }
 
 /// An application whose clients are cut off when a head takes too long.
@@ -36,12 +41,18 @@ pub(super) fn head_is_here(passenger: &(dyn Any + Send + Sync)) {
 pub(crate) struct Deadline<A> {
     app: Arc<A>,
     limit: Option<Duration>,
+    plain_on_tls: bool,
 }
 
 impl<A> Deadline<A> {
     /// Gives each head `limit` from its first bytes on; without one, for ever.
-    pub(crate) fn new(app: A, limit: Option<Duration>) -> Self {
-        Self { app: Arc::new(app), limit }
+    pub(crate) fn new(app: Arc<A>, limit: Option<Duration>) -> Self {
+        Self { app, limit, plain_on_tls: false }
+    }
+
+    /// The same for clients that speak plain HTTP to a port for TLS.
+    pub(crate) fn plain_on_tls(app: Arc<A>, limit: Option<Duration>) -> Self {
+        Self { app, limit, plain_on_tls: true }
     }
 }
 
@@ -52,10 +63,15 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Deadline<A> {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let Some(limit) = self.limit else { return self.app.process_new_http(session, shutdown).await };
-        let head = HeadIsHere::default();
-        session.set_connection_user_context(Some(Box::new(head.clone())));
+        if session.as_http1().is_none() {
+            // A request of HTTP/2 comes when its head is complete, and takes no passengers.
+            return self.app.process_new_http(session, shutdown).await;
+        }
+        let passenger = Passenger { plain_on_tls: self.plain_on_tls, ..Passenger::default() };
+        let head = Arc::clone(&passenger.head_is_here);
+        session.set_connection_user_context(Some(Box::new(passenger)));
         let connection = self.app.process_new_http(session, shutdown);
+        let Some(limit) = self.limit else { return connection.await };
         Bounded { connection, head, limit, state: State::Silent }.await
     }
 
@@ -75,7 +91,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Deadline<A> {
 /// A connection up to the end of its next request.
 struct Bounded<F> {
     connection: F,
-    head: HeadIsHere,
+    head: Arc<AtomicBool>,
     limit: Duration,
     state: State,
 }
@@ -101,7 +117,7 @@ impl<F: Future<Output = Option<ReusedHttpStream>> + Unpin> Future for Bounded<F>
             return Pin::new(&mut this.connection).poll(cx);
         }
         let polled = Pin::new(&mut this.connection).poll(cx);
-        if polled.is_ready() || this.head.0.load(Relaxed) {
+        if polled.is_ready() || this.head.load(Relaxed) {
             this.state = State::Served;
             return polled;
         }

@@ -31,6 +31,8 @@ pub(crate) struct Exchange {
     pub prefix: Option<HeaderValue>,
     /// The request body.
     pub body: RequestBody,
+    /// The client speaks plain HTTP to a port for TLS.
+    pub plain_on_tls: bool,
     /// What to answer when the upstream cannot be used, set by whoever found out.
     pub failure: Option<(StatusCode, &'static str)>,
     started: Instant,
@@ -51,6 +53,7 @@ impl Exchange {
             upstream_path: String::new(),
             prefix: None,
             body: RequestBody::default(),
+            plain_on_tls: false,
             failure: None,
             started: Instant::now(),
             sent: None,

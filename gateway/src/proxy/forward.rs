@@ -45,6 +45,10 @@ pub(super) fn rewrite(
     let mut removed = identity_claims(&session.req_header().headers);
     if !ex.entry().is_some_and(|entry| entry.route.preserve_host) {
         additions.push(&wire::HOST, upstream.host_header.clone());
+    } else if let Some(authority) = session.req_header().uri.authority() {
+        // A request of HTTP/2 has no Host header, and one of HTTP/1 with a whole URI is for the host in it.
+        additions
+            .push(&wire::HOST, HeaderValue::from_str(authority.as_str()).or_err(ErrorType::InternalError, "Host")?);
     }
     forwarded(session, caller, ex, &mut additions, &mut removed)?;
     if policy.headers.tokens.via {

@@ -54,10 +54,10 @@ impl ProxyHttp for Gateway {
     fn on_connection_reuse(
         &self,
         _session: &mut Session,
-        _ex: &mut Self::CTX,
+        ex: &mut Self::CTX,
         passenger: Box<dyn std::any::Any + Send + Sync>,
     ) {
-        deadline::head_is_here(&*passenger);
+        ex.plain_on_tls = deadline::head_is_here(&*passenger);
     }
 
     /// Pingora's default module compresses responses; the gateway passes them on as they are.

@@ -5,7 +5,8 @@ use std::{any::Any, collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use signet_plugin_api::{
-    Consumer, Context, Flow, Handler, Phase, PluginError, Request, RequestHeader, Response, ResponseHeader,
+    CertificateRequest, Consumer, Context, Flow, Handler, Phase, PluginError, Request, RequestHeader, Response,
+    ResponseHeader,
 };
 
 /// The plugins that can run on a route: one slot per plugin name, highest priority first.
@@ -74,6 +75,14 @@ impl Chain {
     /// The names in the order in which they run.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.slots.iter().map(|slot| slot.name)
+    }
+
+    /// What its handlers want of the handshakes that lead to it, whoever the consumer is.
+    pub fn certificate_requests(&self) -> impl Iterator<Item = &CertificateRequest> {
+        let handlers = self.slots.iter().flat_map(|slot| {
+            slot.base.iter().chain(slot.by_consumer.iter().flat_map(|scope| scope.handlers().values()))
+        });
+        handlers.filter_map(|handler| handler.certificate_request())
     }
 
     /// Whether any plugin runs in `phase`.
@@ -233,6 +242,12 @@ impl Slot {
 }
 
 impl ConsumerScope {
+    fn handlers(&self) -> &Handlers {
+        match self {
+            Self::Consumer(handlers) | Self::Group(handlers) => handlers,
+        }
+    }
+
     /// Of several groups the first by name counts, as in Kong.
     fn handler(&self, consumer: &Consumer) -> Option<&Arc<dyn Handler>> {
         match self {

@@ -4,7 +4,7 @@ use std::{collections::HashSet, fmt, sync::Arc};
 
 use signet_plugin_api::Route;
 
-use crate::tls::Certificates;
+use crate::tls::Handshakes;
 
 use super::{RouteStats, Upstream, chain::Chain, router::Router};
 
@@ -16,9 +16,8 @@ pub struct Snapshot {
     pub routes: Vec<RouteEntry>,
     /// The counters of requests that no route took.
     pub unrouted: Arc<RouteStats>,
-    /// What handshakes present, by server name.
-    #[expect(dead_code, reason = "the listeners come next")]
-    pub(crate) certificates: Certificates,
+    /// How clients are met at TLS listeners; none where there is no such listener.
+    pub(crate) handshakes: Option<Handshakes>,
     /// How much of everything there is.
     pub counts: Counts,
     /// The SHA-256 of the text that it was compiled from, in hexadecimal; empty for the empty configuration.

@@ -1,4 +1,4 @@
-//! `ADDRESS:PORT [flags]`: where the process listens.
+//! `ADDRESS:PORT [flags]`: where the process listens, and what it speaks there.
 
 use std::net::SocketAddr;
 
@@ -7,14 +7,25 @@ use std::net::SocketAddr;
 pub struct Listener {
     /// Port 0 takes a free one.
     pub address: SocketAddr,
+    /// TLS; the plain protocol is refused.
+    pub ssl: bool,
+    /// HTTP/2, when the client wants it (ALPN). Only with `ssl`.
+    pub http2: bool,
     /// `SO_REUSEPORT`.
     pub reuseport: bool,
     /// The queue of connections that wait to be accepted.
     pub backlog: Option<u32>,
 }
 
-/// All listeners of one setting; `off` alone is none.
-pub(super) fn parse(items: &[String]) -> Result<Vec<Listener>, String> {
+impl Listener {
+    /// An address for the plain protocol.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, ssl: false, http2: false, reuseport: false, backlog: None }
+    }
+}
+
+/// All listeners of one setting; `off` alone is none. Not every kind of listener speaks TLS.
+pub(super) fn parse(items: &[String], tls: bool) -> Result<Vec<Listener>, String> {
     if let [off] = items
         && off == "off"
     {
@@ -22,7 +33,8 @@ pub(super) fn parse(items: &[String]) -> Result<Vec<Listener>, String> {
     }
     let mut listeners: Vec<Listener> = Vec::with_capacity(items.len());
     for item in items {
-        let listener = one(item).map_err(|reason| format!("`{item}`: {reason}"))?;
+        let listener =
+            one(item).and_then(|listener| allowed(listener, tls)).map_err(|reason| format!("`{item}`: {reason}"))?;
         if listener.address.port() != 0 && listeners.iter().any(|other| other.address == listener.address) {
             return Err(format!("`{item}`: the address stands twice"));
         }
@@ -43,9 +55,11 @@ fn one(text: &str) -> Result<Listener, String> {
     let address = address.parse().map_err(|_| {
         "expected an address and a port, as in `0.0.0.0:8000` or `[::1]:8000` (names are not looked up)".to_owned()
     })?;
-    let mut listener = Listener { address, reuseport: false, backlog: None };
+    let mut listener = Listener::plain(address);
     for flag in words {
         match flag.split_once('=') {
+            None if flag == "ssl" => listener.ssl = true,
+            None if flag == "http2" => listener.http2 = true,
             None if flag == "reuseport" => listener.reuseport = true,
             Some(("backlog", number)) => match number.parse() {
                 Ok(number) if number > 0 => listener.backlog = Some(number),
@@ -57,13 +71,21 @@ fn one(text: &str) -> Result<Listener, String> {
     Ok(listener)
 }
 
+fn allowed(listener: Listener, tls: bool) -> Result<Listener, String> {
+    match (listener.ssl, listener.http2) {
+        (true, _) if !tls => Err("this listener does not speak TLS".to_owned()),
+        (false, true) => Err("`http2` needs `ssl`; HTTP/2 without TLS is not implemented yet".to_owned()),
+        _ => Ok(listener),
+    }
+}
+
 fn refused(flag: &str) -> String {
     let name = flag.split('=').next().unwrap_or(flag);
     match name {
-        "ssl" | "http2" | "proxy_protocol" | "deferred" | "bind" | "ipv6only" | "so_keepalive" => {
+        "proxy_protocol" | "deferred" | "bind" | "ipv6only" | "so_keepalive" => {
             format!("`{name}` is not implemented yet")
         }
-        _ => format!("unknown flag `{flag}`; expected `reuseport` or `backlog=N`"),
+        _ => format!("unknown flag `{flag}`; expected `ssl`, `http2`, `reuseport` or `backlog=N`"),
     }
 }
 
@@ -72,7 +94,7 @@ mod tests {
     use super::*;
 
     fn parsed(items: &[&str]) -> Result<Vec<Listener>, String> {
-        parse(&items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>())
+        parse(&items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>(), true)
     }
 
     #[test]
@@ -80,9 +102,22 @@ mod tests {
         let listeners = parsed(&["0.0.0.0:8000 reuseport backlog=16384", "[::1]:0"]).expect("listeners");
         assert_eq!(
             listeners[0],
-            Listener { address: ([0, 0, 0, 0], 8000).into(), reuseport: true, backlog: Some(16384) }
+            Listener {
+                address: ([0, 0, 0, 0], 8000).into(),
+                ssl: false,
+                http2: false,
+                reuseport: true,
+                backlog: Some(16384)
+            }
         );
         assert_eq!(listeners[1].address.to_string(), "[::1]:0");
+    }
+
+    #[test]
+    fn a_listener_may_speak_tls_and_http2() {
+        let listeners = parsed(&["0.0.0.0:8443 http2 ssl", "0.0.0.0:8444 ssl"]).expect("listeners");
+        assert_eq!(listeners.iter().map(|one| (one.ssl, one.http2)).collect::<Vec<_>>(), [(true, true), (true, false)]);
+        assert!(parse(&["0.0.0.0:1 ssl".to_owned()], false).is_err_and(|e| e.contains("does not speak TLS")));
     }
 
     #[test]
@@ -98,8 +133,8 @@ mod tests {
             ("localhost:8000", "names are not looked up"),
             ("::1:8000", "expected an address"),
             ("0.0.0.0:70000", "expected an address"),
-            ("0.0.0.0:8443 ssl", "`ssl` is not implemented yet"),
-            ("0.0.0.0:8443 http2 ssl", "`http2` is not implemented yet"),
+            ("0.0.0.0:8443 http2", "`http2` needs `ssl`"),
+            ("0.0.0.0:8443 tls", "unknown flag `tls`"),
             ("0.0.0.0:8000 proxy_protocol", "`proxy_protocol` is not implemented yet"),
             ("unix:/run/signet.sock", "UNIX socket is not implemented yet"),
             ("0.0.0.0:8000 backlog=0", "backlog is a number"),

@@ -4,6 +4,7 @@ mod listener;
 mod logs;
 mod resolve;
 mod source;
+mod tls;
 mod tokens;
 mod values;
 
@@ -20,6 +21,7 @@ pub use listener::Listener;
 pub use logs::{LogFormat, LogLevel, LogTarget};
 pub use resolve::ResolveOverride;
 pub use source::Problem;
+pub use tls::{CipherSuite, PemSource, TlsSettings, TlsVersion};
 pub use tokens::HeaderTokens;
 pub use values::InvalidEntities;
 
@@ -33,6 +35,8 @@ pub struct Settings {
     pub proxy_listen: Vec<Listener>,
     /// Where `/status` and `/metrics` are served; none when `off`.
     pub status_listen: Vec<Listener>,
+    /// How TLS listeners speak.
+    pub tls: TlsSettings,
     /// Threads that serve requests.
     pub threads: usize,
     /// Threads that sign.
@@ -127,8 +131,9 @@ impl Default for Settings {
 fn decode(source: &mut Source) -> Settings {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Settings {
-        proxy_listen: source.listeners("proxy_listen", "0.0.0.0:8000"),
-        status_listen: source.listeners("status_listen", "127.0.0.1:8100"),
+        proxy_listen: source.listeners("proxy_listen", &["0.0.0.0:8000", "0.0.0.0:8443 http2 ssl"], true),
+        status_listen: source.listeners("status_listen", &["127.0.0.1:8100"], false),
+        tls: tls::decode(source),
         threads: source.value("threads", values::threads).flatten().unwrap_or(cores),
         signing_threads: source.value("signing_threads", values::threads).flatten().unwrap_or(cores),
         signing_queue: source.value("signing_queue", values::count).unwrap_or(1024),
@@ -166,15 +171,9 @@ fn decode(source: &mut Source) -> Settings {
 /// Settings that the contract names and that change nothing yet.
 fn not_implemented(source: &mut Source) {
     source.admin_listen();
-    for (key, default) in [
-        ("ssl_cert", ""),
-        ("ssl_cert_key", ""),
-        ("ssl_cipher_suite", "intermediate"),
-        ("ssl_protocols", "TLSv1.2 TLSv1.3"),
-        ("signing_backend", "ring"),
-        ("proxy_access_log", "off"),
-        ("upstream_keepalive_max_requests", "0"),
-    ] {
+    for (key, default) in
+        [("signing_backend", "ring"), ("proxy_access_log", "off"), ("upstream_keepalive_max_requests", "0")]
+    {
         source.only(key, default);
     }
     // Kong polls for changes; there is nothing to poll here.

@@ -121,21 +121,25 @@ impl Source {
     }
 
     /// A setting of several values that mean something together.
-    pub(super) fn whole_list<T>(&mut self, key: &'static str, parse: fn(&[String]) -> Result<T, String>) -> Option<T> {
+    pub(super) fn whole_list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&[String]) -> Result<T, String>,
+    ) -> Option<T> {
         let given = self.take(key)?;
         let from_env = given.from_env;
         parse(&given.items()).map_err(|reason| self.problem(key, from_env, reason)).ok()
     }
 
     /// Listeners, `off` being none.
-    pub(super) fn listeners(&mut self, key: &'static str, default: &str) -> Vec<Listener> {
+    pub(super) fn listeners(&mut self, key: &'static str, default: &[&str], tls: bool) -> Vec<Listener> {
         let given = self.take(key);
         let from_env = given.as_ref().is_some_and(|given| given.from_env);
         let mut items = given.map(Given::items).unwrap_or_default();
         if items.is_empty() {
-            items.push(default.to_owned());
+            items.extend(default.iter().map(|item| (*item).to_owned()));
         }
-        listener::parse(&items).unwrap_or_else(|reason| {
+        listener::parse(&items, tls).unwrap_or_else(|reason| {
             self.problem(key, from_env, reason);
             Vec::new()
         })
@@ -178,6 +182,16 @@ impl Source {
     /// A setting that Kong has and that has no meaning here.
     pub(super) fn ignore(&mut self, key: &'static str) {
         let _ = self.take(key);
+    }
+
+    /// Whether a setting is given and not yet taken.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.given.contains_key(key)
+    }
+
+    /// A mistake of a setting in view of another.
+    pub(super) fn contradicts(&mut self, key: &'static str, reason: &str) {
+        self.problem(key, self.file.is_none(), reason);
     }
 
     /// The warnings, or all mistakes. An unknown key of the file is a mistake; an unknown variable may be somebody

@@ -25,7 +25,11 @@ fn told(problems: &[Problem]) -> Vec<String> {
 #[test]
 fn defaults_need_no_file() {
     let LoadedSettings { settings, warnings } = load(None, &[]).expect("settings");
-    assert_eq!(settings.proxy_listen[0].address.to_string(), "0.0.0.0:8000");
+    let listens = |listener: &Listener| (listener.address.to_string(), listener.ssl, listener.http2);
+    assert_eq!(
+        settings.proxy_listen.iter().map(listens).collect::<Vec<_>>(),
+        [("0.0.0.0:8000".to_owned(), false, false), ("0.0.0.0:8443".to_owned(), true, true)]
+    );
     assert_eq!(settings.status_listen[0].address.to_string(), "127.0.0.1:8100");
     assert!(settings.threads >= 1 && settings.signing_threads >= 1);
     assert_eq!((settings.signing_queue, settings.upstream_keepalive_pool_size), (1024, 512));
@@ -97,14 +101,14 @@ fn the_page_on_settings_has_a_row_for_each() {
 
 #[test]
 fn every_mistake_is_told_with_its_line_or_variable() {
-    let yaml = "proxy_listen: 0.0.0.0:8443 ssl\nproxy_listne: 127.0.0.1:1\nthreads: many\n\
+    let yaml = "proxy_listen: 0.0.0.0:8443 http2\nproxy_listne: 127.0.0.1:1\nthreads: many\n\
                 trusted_ips: [10.0.0.0/8, nowhere]\ninvalid_entities: drop\nheaders: {a: b}\ndrain_timeout: [1, 2]\n";
     let errors = load(Some(yaml), &[("SIGNET_LOG_FORMAT", "xml")]).expect_err("mistakes");
     assert_eq!(
         errors,
         [
             "SIGNET_LOG_FORMAT: expected text or json",
-            "FILE:1: proxy_listen: `0.0.0.0:8443 ssl`: `ssl` is not implemented yet",
+            "FILE:1: proxy_listen: `0.0.0.0:8443 http2`: `http2` needs `ssl`; HTTP/2 without TLS is not implemented yet",
             "FILE:2: proxy_listne: unknown setting `proxy_listne`; did you mean `proxy_listen`?",
             "FILE:3: threads: expected a number from 1 to 1024, or auto",
             "FILE:4: trusted_ips: `nowhere`: expected an address or a network such as 10.0.0.0/8",
@@ -140,4 +144,48 @@ fn what_belongs_to_others_or_comes_later_is_a_warning() {
     assert_eq!(warnings[1], "SIGNET_SERVICE_HOST: unknown setting `service_host`");
     assert!(load(None, &[("SIGNET_ADMIN_LISTEN", "off")]).expect("settings").warnings.is_empty());
     assert!(load(None, &[("SIGNET_ADMIN_LISTEN", "0.0.0.0:8001")]).is_err());
+}
+
+#[test]
+fn the_suite_decides_on_versions_unless_they_are_fewer() {
+    use TlsVersion::{V1_0, V1_1, V1_2, V1_3};
+    let versions = |yaml: &str| load(Some(yaml), &[]).map(|loaded| loaded.settings.tls.versions);
+    for (yaml, expected) in [
+        ("# nothing", vec![V1_2, V1_3]),
+        ("ssl_cipher_suite: modern", vec![V1_3]),
+        ("ssl_cipher_suite: modern\nssl_protocols: TLSv1.2 TLSv1.3", vec![V1_3]),
+        ("ssl_protocols: TLSv1.3", vec![V1_3]),
+        ("ssl_cipher_suite: old", vec![V1_0, V1_1, V1_2, V1_3]),
+        ("ssl_cipher_suite: old\nssl_protocols: [TLSv1.1, TLSv1.2]", vec![V1_1, V1_2]),
+        ("ssl_cipher_suite: custom\nssl_ciphers: ECDHE-RSA-AES128-GCM-SHA256", vec![V1_2, V1_3]),
+    ] {
+        assert_eq!(versions(yaml), Ok(expected), "{yaml}");
+    }
+    for (yaml, reason) in [
+        ("ssl_protocols: TLSv1.1 TLSv1.2", "ssl_protocols: `TLSv1.1` is not safe; only `ssl_cipher_suite: old` has it"),
+        ("ssl_protocols: SSLv3", "ssl_protocols: unknown version `SSLv3`"),
+        ("ssl_protocols: TLSv1.2\nssl_cipher_suite: modern", "ssl_protocols: `ssl_cipher_suite` has none of these"),
+        ("ssl_cipher_suite: custom", "ssl_cipher_suite: `custom` needs `ssl_ciphers`"),
+        ("ssl_cipher_suite: best", "ssl_cipher_suite: expected modern, intermediate, old or custom"),
+        ("ssl_ciphers: ECDHE-RSA-AES128-GCM-SHA256", "ssl_ciphers: counts only with `ssl_cipher_suite: custom`"),
+        ("ssl_ciphers: NONSENSE\nssl_cipher_suite: intermediate", "ssl_ciphers: expected OpenSSL's names of ciphers"),
+        ("ssl_cert: a.pem", "ssl_cert_key: `ssl_cert` needs its keys"),
+        ("ssl_cert: a.pem\nssl_cert_key: a.key, b.key", "ssl_cert_key: expected one key for each certificate"),
+    ] {
+        let errors = versions(yaml).expect_err(yaml);
+        assert!(errors.iter().any(|error| error.contains(reason)), "{yaml}: {errors:?}");
+    }
+}
+
+#[test]
+fn a_key_in_a_setting_is_a_path_or_a_text_and_never_shown() {
+    let pem = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----";
+    let encoded = openssl::base64::encode_block(pem.as_bytes());
+    for key in [pem, &encoded] {
+        let env = [("SIGNET_SSL_CERT", "/etc/a.pem"), ("SIGNET_SSL_CERT_KEY", key)];
+        let settings = load(None, &env).expect("settings").settings;
+        assert_eq!(settings.tls.certificates, [PemSource::File("/etc/a.pem".into())]);
+        assert_eq!(settings.tls.keys, [PemSource::Text(pem.to_owned())]);
+        assert!(!format!("{settings:?}").contains("c2VjcmV0"));
+    }
 }

@@ -37,7 +37,6 @@ impl Certificates {
     /// The certificate for a name in lower case: its own, that of `*.` and its parent, that of its beginning and `.*`, or
     /// that of `*`. A wildcard stands for one label. A name of one label, and a client without any, get what `None` stands
     /// for: the default.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the listeners come next"))]
     pub(crate) fn find(&self, name: &str) -> Option<&Presented> {
         let below = || name.split_once('.').filter(|(_, parent)| parent.contains('.')).map(|(_, parent)| parent);
         let before = || name.rsplit_once('.').map(|(start, _)| start);

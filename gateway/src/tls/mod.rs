@@ -1,7 +1,15 @@
 //! TLS towards clients: certificates, handshakes, and what they say about the client.
 
+mod asked;
 mod certificates;
+mod edge;
+mod handshakes;
 mod pem;
+mod terms;
 
+pub(crate) use asked::Asked;
 pub(crate) use certificates::{Certificates, Presented};
+pub(crate) use edge::TlsEdge;
+pub(crate) use handshakes::{Established, Handshakes};
 pub(crate) use pem::{Authority, Pair};
+pub(crate) use terms::Terms;

@@ -18,7 +18,6 @@ pub(crate) struct Pair {
     /// The certificate itself.
     pub leaf: X509,
     /// Those that lead to its authority, in their order.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the listeners come next"))]
     pub intermediates: Vec<X509>,
     /// Of the certificate itself.
     pub key: PKey<Private>,
