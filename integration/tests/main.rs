@@ -29,6 +29,7 @@ mod proxying;
 mod quarantine;
 mod refusals;
 mod request_termination;
+mod revocation;
 mod scopes;
 mod setup;
 mod several_auth;
