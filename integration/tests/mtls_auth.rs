@@ -149,7 +149,11 @@ fn the_client_sends_the_intermediates() {
     let intermediate = Certificate::authority("Intermediate").issued_by(&setup.root);
     let alice = Certificate::named("x").dns("nobody").email("alice").dns("bob").issued_by(&intermediate);
     assert_eq!(setup.consumer(&alice, &[]), Err(UNTRUSTED.to_owned()));
-    assert_eq!(setup.consumer(&alice, &[&intermediate]).as_deref(), Ok("alice"), "the alternative names in their order");
+    assert_eq!(
+        setup.consumer(&alice, &[&intermediate]).as_deref(),
+        Ok("alice"),
+        "the alternative names in their order"
+    );
     let of_leaf = Certificate::named("bob").issued_by(&alice);
     assert_eq!(setup.consumer(&of_leaf, &[&alice, &intermediate]), Err(UNTRUSTED.to_owned()));
 }
@@ -228,7 +232,11 @@ fn a_certificate_without_a_consumer_has_groups() {
     let staff = Certificate::named("staff").subject("O", "Acme").dns("desk.test").issued_by(&root);
     let guest = Certificate::named("guest").subject("O", "Acme").issued_by(&root);
     let status = |client: &Issued, path: &str| {
-        Curl::to(gateway.tls()).certificate(client, &[]).header("X-Client-Cert-Dn", "CN=forged").get("gw.test", path).status
+        Curl::to(gateway.tls())
+            .certificate(client, &[])
+            .header("X-Client-Cert-Dn", "CN=forged")
+            .get("gw.test", path)
+            .status
     };
     assert_eq!(status(&staff, "/named"), 200);
     let seen = upstream.one();
@@ -243,9 +251,13 @@ fn a_certificate_without_a_consumer_has_groups() {
 
 #[test]
 fn a_mapping_is_for_one_authority_or_for_all() {
-    let (first, second) = (Certificate::authority("First").self_signed(), Certificate::authority("Second").self_signed());
+    let (first, second) =
+        (Certificate::authority("First").self_signed(), Certificate::authority("Second").self_signed());
     let upstream = Upstream::echo();
-    let routes = format!("- {{name: closed, paths: [/], plugins: [{}]}}", plugin("").replace(AUTHORITY, &format!("{AUTHORITY}, {OTHER}")));
+    let routes = format!(
+        "- {{name: closed, paths: [/], plugins: [{}]}}",
+        plugin("").replace(AUTHORITY, &format!("{AUTHORITY}, {OTHER}"))
+    );
     let consumers = format!(
         "
 consumers:
@@ -266,6 +278,44 @@ consumers:
     }
 }
 
+#[test]
+fn a_certificate_or_a_key_is_enough_where_both_have_an_anonymous_consumer() {
+    let root = Certificate::authority("Root").self_signed();
+    let alice = Certificate::named("alice").issued_by(&root);
+    let upstream = Upstream::echo();
+    let routes = format!(
+        "- {{name: either, paths: [/either], plugins: [{}, {{name: key-auth, config: {{anonymous: anon}}}}]}}
+- {{name: both, paths: [/both], plugins: [{}, {{name: key-auth}}]}}",
+        plugin(", anonymous: anon"),
+        plugin("")
+    );
+    let consumers = CONSUMERS.replace("{username: bob}", "{username: bob, keyauth_credentials: [{key: bob-key}]}");
+    let file = service(&upstream, &routes) + &authorities(&[(AUTHORITY, &root)]) + &consumers;
+    let gateway = Gateway::with(&file).with_tls().start();
+    let consumer = |certificate: bool, key: bool, path: &str| {
+        let mut curl = Curl::to(gateway.tls());
+        if certificate {
+            curl = curl.certificate(&alice, &[]);
+        }
+        if key {
+            curl = curl.header("apikey", "bob-key");
+        }
+        match curl.get("gw.test", path).status {
+            200 => upstream.one().header("X-Consumer-Username").unwrap().to_owned(),
+            status => status.to_string(),
+        }
+    };
+    for (certificate, key, either, both) in [
+        (true, false, "alice", "401"),
+        (false, true, "bob", "401"),
+        (true, true, "alice", "bob"),
+        (false, false, "anon", "401"),
+    ] {
+        assert_eq!(consumer(certificate, key, "/either"), either);
+        assert_eq!(consumer(certificate, key, "/both"), both, "the last plugin names the consumer");
+    }
+}
+
 /// The consumer and the services of the story, in front of `upstream`; the token is signed as the story's is.
 fn story(upstream: &Upstream, ca: &str, username: &str) -> String {
     let ca: String = ca.lines().map(|line| format!("    {line}\n")).collect();
@@ -275,7 +325,9 @@ fn story(upstream: &Upstream, ca: &str, username: &str) -> String {
         x_custom_jwt("rs256-private-jwk.json", ", claims: {amr: true, cnf: true}")
     );
     let routes = format!("- {{name: mtlsAuth, paths: [/mtlsAuth], plugins: {plugins}}}");
-    let consumers = format!("\nca_certificates:\n- id: {AUTHORITY}\n  cert: |\n{ca}consumers: [{{username: {username}, custom_id: {username}-ID1}}]\n");
+    let consumers = format!(
+        "\nca_certificates:\n- id: {AUTHORITY}\n  cert: |\n{ca}consumers: [{{username: {username}, custom_id: {username}-ID1}}]\n"
+    );
     service(upstream, &routes) + &consumers
 }
 

@@ -45,6 +45,8 @@ impl List {
         if has_critical_extension(&list.to_der()?)? {
             return Err(Useless::Special);
         }
+        // The first look-up sorts the list: here and not on the thread of a request.
+        let _ = list.get_by_serial(issuer.serial_number());
         Ok(Self(list))
     }
 
