@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use openssl::{
-    asn1::{Asn1Integer, Asn1Time},
+    asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time},
     bn::{BigNum, MsbOption},
     ec::{EcGroup, EcKey},
     hash::MessageDigest,
@@ -11,7 +11,7 @@ use openssl::{
     pkey::{PKey, Private},
     rsa::Rsa,
     x509::{
-        X509, X509Name,
+        X509, X509Extension, X509Name,
         extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName},
     },
 };
@@ -25,6 +25,8 @@ pub struct Certificate {
     authority: bool,
     rsa: bool,
     usages: Vec<&'static str>,
+    responder: Option<String>,
+    list: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +58,8 @@ impl Certificate {
             authority: false,
             rsa: false,
             usages: vec!["serverAuth", "clientAuth"],
+            responder: None,
+            list: None,
         }
     }
 
@@ -123,6 +127,20 @@ impl Certificate {
         self
     }
 
+    /// The address of an OCSP responder.
+    #[must_use]
+    pub fn ocsp(mut self, url: &str) -> Self {
+        self.responder = Some(url.to_owned());
+        self
+    }
+
+    /// The address of a revocation list.
+    #[must_use]
+    pub fn list(mut self, url: &str) -> Self {
+        self.list = Some(url.to_owned());
+        self
+    }
+
     /// Signed by its own key.
     pub fn self_signed(&self) -> Issued {
         self.issue(None)
@@ -186,6 +204,15 @@ impl Certificate {
             }
             builder.append_extension(usage.build().unwrap()).unwrap();
         }
+        if let Some(url) = &self.responder {
+            let ocsp = [6, 8, 0x2b, 6, 1, 5, 5, 7, 0x30, 1];
+            let access = der(0x30, &[&ocsp[..], &der(0x86, url.as_bytes())].concat());
+            builder.append_extension(extension("1.3.6.1.5.5.7.1.1", &der(0x30, &access))).unwrap();
+        }
+        if let Some(url) = &self.list {
+            let point = der(0x30, &der(0xa0, &der(0xa0, &der(0x86, url.as_bytes()))));
+            builder.append_extension(extension("2.5.29.31", &der(0x30, &point))).unwrap();
+        }
         if !self.names.is_empty() {
             let mut names = SubjectAlternativeName::new();
             for (kind, name) in &self.names {
@@ -224,6 +251,17 @@ impl Issued {
     pub fn der(&self) -> Vec<u8> {
         self.parsed.to_der().unwrap()
     }
+}
+
+/// A value of up to 127 octets.
+fn der(tag: u8, value: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(value.len()).ok().filter(|length| *length < 128).expect("a short value");
+    [&[tag, length], value].concat()
+}
+
+fn extension(oid: &str, der: &[u8]) -> X509Extension {
+    let oid = Asn1Object::from_str(oid).unwrap();
+    X509Extension::new_from_der(&oid, false, &Asn1OctetString::new_from_bytes(der).unwrap()).unwrap()
 }
 
 fn block(key: &str, text: &str, column: usize) -> String {
