@@ -192,6 +192,14 @@ async fn intermediates_are_found_among_what_was_sent_or_is_trusted() {
 }
 
 #[tokio::test]
+async fn a_chain_that_is_long_without_end_is_not_looked_at() {
+    let (root, handler) = setup("");
+    let alice = Wanted::default().signed_by(&root);
+    assert_eq!(consumer(&handler, alice.sent(&[&root; 10])).await.as_deref(), Some("alice"));
+    assert_eq!(consumer(&handler, alice.sent(&[&root; 11])).await, None);
+}
+
+#[tokio::test]
 async fn the_alternative_names_come_before_the_common_name() {
     let (root, handler) = setup("");
     let names = |alternatives: &[Name<'_>], common_name: &str| {
