@@ -1,6 +1,6 @@
 //! Tests of `openid-connect`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use signet_plugin_api::{Handler, Proof, Scope};
@@ -155,6 +155,30 @@ async fn what_was_verified_with_old_keys_is_verified_again() {
     with(&token).passes(&handler).await;
     exchange.issuer.learn(&document(), &jwks(&Forge::new(Algorithm::Es256)));
     assert_eq!(with(&token).answer(&handler).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_token_passes_until_it_expires_and_no_longer() {
+    let (world, key) = (World::load(CONSUMERS), Forge::new(Algorithm::Es256));
+    let (handler, _exchange) = compiled(&world, "auth_methods: [bearer]", &key);
+    let (token, end) = (key.token(&claims(json!({"exp": now() + 2}))), now() + 2);
+    with(&token).passes(&handler).await;
+    while now() < end {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(with(&token).answer(&handler).await.status, 401);
+}
+
+#[tokio::test]
+async fn what_one_route_admits_another_may_not() {
+    let (world, key) = (World::load(CONSUMERS), Forge::new(Algorithm::Es256));
+    let (lenient, _exchange) = compiled(&world, "auth_methods: [bearer]", &key);
+    let (strict, _exchange) = compiled(&world, "auth_methods: [bearer], scopes_required: [admin]", &key);
+    let token = key.token(&claims(json!({})));
+    for _ in 0..2 {
+        with(&token).passes(&lenient).await;
+        assert_eq!(with(&token).answer(&strict).await.status, 403);
+    }
 }
 
 #[tokio::test]

@@ -116,7 +116,8 @@ impl Issuer {
                 issuer.discover().await;
             }
         });
-        asking.await.ok()?;
+        // Who waits for others to be done waits no longer than for the provider itself.
+        tokio::time::timeout(self.settings.http.timeout, asking).await.ok()?.ok()?;
         self.known().filter(|known| known.generation != seen)
     }
 
