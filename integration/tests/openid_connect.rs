@@ -161,6 +161,36 @@ fn a_secret_is_exchanged_once_and_a_wrong_one_never_passes() {
 }
 
 #[test]
+fn a_new_token_is_asked_for_when_the_old_one_ends() {
+    let (idp, upstream) = (IdentityProvider::with(&[("TTL", "3")]), Upstream::echo());
+    let gateway =
+        gateway(&upstream, &route("oidc", idp.issuer(), "auth_methods: [client_credentials], scopes: [read]"));
+    let request = Request::get("/oidc").basic("app", &IdentityProvider::secret("app"));
+    let first = passes(&gateway, &upstream, &request).header("Authorization").unwrap().to_owned();
+    let end = Instant::now() + DEADLINE;
+    while passes(&gateway, &upstream, &request).header("Authorization") == Some(&first) {
+        assert!(Instant::now() < end, "still the token that has expired");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_token_that_was_kept_does_not_outlive_the_keys_that_signed_it() {
+    let (idp, upstream) = (IdentityProvider::start(), Upstream::echo());
+    let routes = route("bearer", idp.issuer(), "auth_methods: [bearer]")
+        + &route("client", idp.issuer(), "auth_methods: [client_credentials], scopes: [read]");
+    let gateway = gateway(&upstream, &routes);
+    let request = Request::get("/client").basic("app", &IdentityProvider::secret("app"));
+    let first = passes(&gateway, &upstream, &request).header("Authorization").unwrap().to_owned();
+    let idp = idp.stop().start();
+    until(&gateway, &bearer("/bearer", &idp.token("app", "read")), |response| response.status == 200);
+    upstream.take();
+    let second = passes(&gateway, &upstream, &request).header("Authorization").unwrap().to_owned();
+    assert_ne!(second, first);
+    assert_eq!(passes(&gateway, &upstream, &request).header("Authorization"), Some(&*second));
+}
+
+#[test]
 fn credentials_stand_where_the_configuration_says_and_can_be_hidden() {
     let (idp, upstream) = (IdentityProvider::start(), Upstream::echo());
     let hidden = "hide_credentials: true, upstream_access_token_header: x-token";
