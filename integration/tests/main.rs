@@ -34,6 +34,7 @@ mod scopes;
 mod setup;
 mod several_auth;
 mod status;
+mod story;
 mod tidy;
 mod tls;
 mod x_custom_jwt;
