@@ -36,6 +36,9 @@ Try, from another terminal:
   # over TLS, with a certificate made at start, which curl is told to take; HTTP/2 because curl offers it
   curl -k https://localhost:$TLS_PORT/x-custom-jwt/jwks
 
+  # a client certificate
+  curl -k --cert test-keys/mtls-client.pem --key test-keys/mtls-client-key.pem https://localhost:$TLS_PORT/mtlsAuth
+
   # no credential, no entry
   curl -i localhost:$PORT/apiKey
 

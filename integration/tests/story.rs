@@ -3,13 +3,11 @@
 
 use std::{
     fs,
-    net::SocketAddr,
     path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
 use signet_integration::{
     Certificate, Curl, DEADLINE, Folder, Gateway, IdentityProvider, Request, Response, Start, Upstream,
 };
@@ -129,7 +127,8 @@ fn runs_unchanged(story: &Story) {
 
 /// The way in of the reference's README: a token that the gateway signed comes back to it.
 fn introspects(gateway: &Gateway, token: &str) {
-    let ask = |token: &str| gateway.send(&Request::get("/introspect").header("Authorization", &format!("Bearer {token}")));
+    let ask =
+        |token: &str| gateway.send(&Request::get("/introspect").header("Authorization", &format!("Bearer {token}")));
     let good = ask(token);
     assert_eq!((good.status, good.json()["message"].as_str()), (200, Some("Ok")), "{good:?}");
     let (signed, signature) = token.rsplit_once('.').unwrap();
@@ -147,8 +146,10 @@ fn knows_its_client_by_its_certificate(story: &Story) {
     let gateway = story.start(&story.with_authority(), &upstream).start();
     let jwks = gateway.get("/x-custom-jwt/jwks").json();
     let with_certificate = |curl: Curl| {
-        curl.argument("--cert").argument(story.certificate.display().to_string())
-            .argument("--key").argument(story.key.display().to_string())
+        curl.argument("--cert")
+            .argument(story.certificate.display().to_string())
+            .argument("--key")
+            .argument(story.key.display().to_string())
     };
     for curl in [Curl::to(gateway.tls()), Curl::to(gateway.tls()).http1()] {
         let answer = with_certificate(curl).get("gateway.test", "/mtlsAuth");
