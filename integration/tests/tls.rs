@@ -1,6 +1,6 @@
 //! Listeners that speak TLS: certificates, versions, HTTP/2, and who is asked for a certificate.
 
-use signet_integration::{Certificate, Curl, Gateway, Issued, Request, Start, Upstream, s_client};
+use signet_integration::{Certificate, Client, Curl, Folder, Gateway, Issued, Request, Start, Upstream, s_client};
 
 use crate::setup::service;
 
@@ -58,7 +58,7 @@ fn a_client_that_offers_http2_gets_it_where_the_listener_speaks_it() {
 fn plain_http_on_a_port_for_tls_is_told_so() {
     let upstream = Upstream::echo();
     let gateway = with_tls(&everything(&upstream)).start();
-    let mut client = signet_integration::Client::connect(gateway.tls());
+    let mut client = Client::connect(gateway.tls());
     let answer = client.send(&Request::get("/x"));
     assert_eq!(answer.status, 400);
     assert!(answer.text().contains("<h1>400 The plain HTTP request was sent to HTTPS port</h1>"), "{}", answer.text());
@@ -185,4 +185,154 @@ fn a_route_for_https_alone_is_served_over_tls_and_redirects_the_rest() {
     assert_eq!(gateway.get("/x").status, 308);
     assert!(upstream.take().is_empty());
     assert_eq!(Curl::to(gateway.tls()).get("a.test", "/x").status, 200);
+}
+
+/// An authority with a client of it, and one intermediate between them.
+struct Clients {
+    root: Issued,
+    middle: Issued,
+    client: Issued,
+}
+
+fn clients() -> Clients {
+    let root = Certificate::authority("root").self_signed();
+    let middle = Certificate::authority("middle").issued_by(&root);
+    let client = Certificate::named("alice").email("alice").usages(&["clientAuth"]).issued_by(&middle);
+    Clients { root, middle, client }
+}
+
+/// A route for `mtls.test` that wants a certificate from `root`, one for `open.test` that does not.
+fn mutual(upstream: &Upstream, root: &Issued, more: &str) -> String {
+    let id = "33333333-3333-4333-8333-333333333333";
+    let plugin = format!("{{name: mtls-auth, config: {{ca_certificates: [{id}], revocation_check_mode: SKIP{more}}}}}");
+    let routes = format!(
+        "- {{name: mtls, hosts: [mtls.test], paths: [/], plugins: [{plugin}]}}\n- {{name: open, hosts: [open.test], paths: [/]}}"
+    );
+    let authority = format!("ca_certificates:\n- id: {id}\n{}consumers: [{{username: alice}}]\n", root.cert_yaml(2));
+    service(upstream, &routes) + &authority
+}
+
+#[test]
+fn a_client_certificate_is_asked_for_where_a_route_wants_one() {
+    let upstream = Upstream::echo();
+    let Clients { root, middle, client } = clients();
+    let gateway = with_tls(&mutual(&upstream, &root, "")).start();
+    let with = || Curl::to(gateway.tls()).certificate(&client, &[&middle]);
+    for curl in [with(), with().http1()] {
+        let answer = curl.get("mtls.test", "/x");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(upstream.one().header("X-Consumer-Username"), Some("alice"));
+    }
+    let answer = Curl::to(gateway.tls()).get("mtls.test", "/x");
+    assert_eq!(
+        (answer.status, answer.body.contains("No required TLS certificate was sent")),
+        (401, true),
+        "{answer:?}"
+    );
+    let asked =
+        |name: &str| s_client(gateway.tls(), &["-servername", name], GET).contains("Requested Signature Algorithms");
+    assert!(asked("mtls.test") && asked("MTLS.test."));
+    assert!(!asked("open.test") && !asked("sub.mtls.test"));
+}
+
+#[test]
+fn a_connection_that_was_not_asked_gets_421_for_a_host_that_needs_a_certificate() {
+    let upstream = Upstream::echo();
+    let Clients { root, middle, client } = clients();
+    let gateway = with_tls(&mutual(&upstream, &root, "")).start();
+    for curl in [Curl::to(gateway.tls()), Curl::to(gateway.tls()).http1()] {
+        let curl = curl.certificate(&client, &[&middle]).header("Host", "mtls.test");
+        let answer = curl.get("open.test", "/x");
+        assert_eq!(answer.status, 421, "{answer:?}");
+    }
+    assert!(upstream.take().is_empty());
+}
+
+#[test]
+fn authorities_are_named_to_clients_when_the_plugin_says_so() {
+    let upstream = Upstream::echo();
+    let Clients { root, .. } = clients();
+    for (more, named) in [("", false), (", send_ca_dn: true", true)] {
+        let gateway = with_tls(&mutual(&upstream, &root, more)).start();
+        let shown = s_client(gateway.tls(), &["-servername", "mtls.test"], GET);
+        assert_eq!(shown.contains("Acceptable client certificate CA names\nCN = root"), named, "{shown}");
+    }
+}
+
+/// Connects twice with what `openssl s_client` keeps of the first session; what the second time looked like.
+fn resumed(gateway: &Gateway, first: &[&str], second: &[&str]) -> String {
+    let folder = Folder::new();
+    let session = folder.path().join("session").display().to_string();
+    let shown = s_client(gateway.tls(), &[first, &["-sess_out", &session]].concat(), &get_of(first));
+    assert!(shown.contains("HTTP/1.1 "), "{shown}");
+    if !folder.path().join("session").exists() {
+        return "nothing to resume".to_owned();
+    }
+    s_client(gateway.tls(), &[second, &["-sess_in", &session]].concat(), &get_of(second))
+}
+
+/// A request for the name that these arguments ask for.
+fn get_of(arguments: &[&str]) -> String {
+    let name = arguments.iter().skip_while(|argument| **argument != "-servername").nth(1).copied().unwrap_or("a.test");
+    GET.replace("a.test", name)
+}
+
+#[test]
+fn sessions_are_resumed_where_no_certificate_is_asked_for() {
+    let upstream = Upstream::echo();
+    let Clients { root, .. } = clients();
+    let nobody_asks = with_tls(&everything(&upstream)).start();
+    let somebody_asks = with_tls(&mutual(&upstream, &root, "")).start();
+    for gateway in [&nobody_asks, &somebody_asks] {
+        for version in ["-tls1_2", "-tls1_3"] {
+            let arguments = [version, "-servername", "open.test"];
+            let shown = resumed(gateway, &arguments, &arguments);
+            assert!(shown.contains("Reused, ") && shown.contains("HTTP/1.1 200"), "{version}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn a_session_never_stands_for_a_certificate() {
+    let upstream = Upstream::echo();
+    let Clients { root, middle, client } = clients();
+    let gateway = with_tls(&mutual(&upstream, &root, "")).start();
+    let folder = Folder::new();
+    let chain = folder.write("middle.pem", &middle.cert).display().to_string();
+    let cert = folder.write("client.pem", &client.cert).display().to_string();
+    let key = folder.write("client.key", &client.key).display().to_string();
+    let identity = ["-cert", &*cert, "-key", &*key, "-cert_chain", &*chain];
+    // TLS 1.2 gives every session a name, under which nothing is kept here; TLS 1.3 gives none.
+    for (version, again, without) in
+        [("-tls1_2", "HTTP/1.1 200", "HTTP/1.1 401"), ("-tls1_3", "nothing to resume", "nothing to resume")]
+    {
+        let asked = [&[version, "-servername", "mtls.test"][..], &identity].concat();
+        let shown = resumed(&gateway, &asked, &asked);
+        assert!(shown.contains(again) && !shown.contains("Reused, "), "the intermediate is needed: {version}: {shown}");
+        let shown = resumed(&gateway, &asked, &[version, "-servername", "mtls.test"]);
+        assert!(shown.contains(without) && !shown.contains("Reused, "), "{version}: {shown}");
+        // A session that was never asked, for a name that is.
+        let shown = resumed(&gateway, &[version, "-servername", "open.test"], &asked);
+        assert!(shown.contains("Reused, ") && shown.contains("HTTP/1.1 421"), "{version}: {shown}");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_get_on_with_its_handshake_is_cut_off() {
+    let upstream = Upstream::echo();
+    let gateway = with_tls(&everything(&upstream)).setting("client_header_timeout", "1").start();
+    for begun in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"] {
+        let mut client = Client::connect(gateway.tls());
+        client.write(begun);
+        assert!(client.is_closed(), "{begun:?}");
+    }
+    assert!(!gateway.stderr().contains("ERROR"), "anybody can do this, and nobody's log may be filled by it");
+}
+
+#[test]
+fn a_client_that_speaks_no_protocol_of_ours_is_told_so() {
+    let upstream = Upstream::echo();
+    let gateway = with_tls(&everything(&upstream)).start();
+    let shown = s_client(gateway.tls(), &["-alpn", "smtp"], GET);
+    assert!(shown.contains("no application protocol") && !shown.contains("HTTP/1.1"), "{shown}");
 }

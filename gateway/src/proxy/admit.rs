@@ -59,7 +59,7 @@ pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exc
     if let Err(answer) = route(session, ex, &caller) {
         return Some(answer);
     }
-    let answer = run_chain(session, ex, &caller).await;
+    let answer = run_chain(session, ex, &caller, gateway.policy.limits.body_pause).await;
     if let Some((status, message)) = ex.body.broken() {
         session.set_keepalive(None);
         return Some(Response::error(status, message));
@@ -202,11 +202,16 @@ fn html(status: StatusCode, title: &str) -> Response {
     ))
 }
 
-async fn run_chain(session: &mut Session, ex: &mut Exchange, caller: &Caller) -> Option<Response> {
+async fn run_chain(
+    session: &mut Session,
+    ex: &mut Exchange,
+    caller: &Caller,
+    pause: Option<Duration>,
+) -> Option<Response> {
     let unexpected = || Some(Response::error(StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED));
     let Some(snapshot) = ex.snapshot().map(Arc::clone) else { return unexpected() };
     let Some(entry) = ex.position().and_then(|position| snapshot.entry(position)) else { return unexpected() };
-    let mut incoming = Incoming { session, body: &mut ex.body };
+    let mut incoming = Incoming { session, pause, body: &mut ex.body };
     let mut request = Request::of(&mut incoming, &caller.client);
     match entry.chain.on_request(&mut request, &mut ex.cx, &mut ex.progress).await {
         Outcome::Continue => None,

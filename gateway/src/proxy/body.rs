@@ -1,5 +1,7 @@
 //! The request body: streamed, unless a plugin asked for it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::{
@@ -10,6 +12,7 @@ use pingora::ErrorType;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use signet_plugin_api::{BodyError, BodySource, RequestSource};
+use tokio::time::timeout;
 
 /// What Pingora keeps for a retry, and with it the most that a plugin can see of a body.
 pub(super) const MAX_BUFFERED: usize = 64 * 1024;
@@ -89,6 +92,8 @@ impl RequestBody {
 pub(super) struct Incoming<'a> {
     /// The connection.
     pub session: &'a mut Session,
+    /// How long the client may pause within it.
+    pub pause: Option<Duration>,
     /// What is kept of its body.
     pub body: &'a mut RequestBody,
 }
@@ -156,12 +161,20 @@ impl Incoming<'_> {
         }
         let mut read = BytesMut::new();
         while read.len() <= MAX_BUFFERED {
-            match self.session.as_mut().read_request_body().await? {
+            match self.next_part().await? {
                 Some(part) => read.extend_from_slice(&part),
                 None => break,
             }
         }
         Ok(read.freeze())
+    }
+
+    /// Pingora bounds the pauses of HTTP/1 only.
+    async fn next_part(&mut self) -> pingora::Result<Option<Bytes>> {
+        let bound = self.pause.filter(|_| self.session.as_downstream().as_http1().is_none());
+        let part = self.session.as_mut().read_request_body();
+        let Some(bound) = bound else { return part.await };
+        timeout(bound, part).await.unwrap_or_else(|_| pingora::Error::err(ErrorType::ReadTimedout))
     }
 }
 

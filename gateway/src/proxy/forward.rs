@@ -58,6 +58,9 @@ pub(super) fn rewrite(
     if policy.headers.request_id_upstream {
         additions.push(&wire::REQUEST_ID, ex.cx.request_id().as_header().clone());
     }
+    if let Some(cookie) = joined_cookie(&session.req_header().headers) {
+        additions.push(&wire::COOKIE, cookie);
+    }
     identify(ex.cx.identity(), &mut additions);
     additions.apply_to_request(session.req_header_mut(), target, &removed, policy.preserve_header_case)
 }
@@ -68,6 +71,20 @@ fn target(head: &RequestHeader, path: &str) -> Result<Uri> {
         None => PathAndQuery::try_from(path),
     };
     Ok(Uri::from(path_and_query.or_err(ErrorType::InternalError, "the path for the upstream")?))
+}
+
+/// HTTP/2 may send a cookie in pieces, which are one elsewhere (RFC 9113, 8.2.3). None where there is nothing to join.
+fn joined_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut pieces = headers.get_all(header::COOKIE).iter();
+    let first = pieces.next()?;
+    let mut rest = pieces.peekable();
+    rest.peek()?;
+    let mut joined = first.as_bytes().to_vec();
+    for piece in rest {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(piece.as_bytes());
+    }
+    HeaderValue::from_bytes(&joined).ok()
 }
 
 /// The names under which a client says what only the gateway may say. To many backends `_` is `-` (CGI, WSGI, Rack).
@@ -213,6 +230,16 @@ mod tests {
         let grown = forwarded_for(&headers, peer.clone()).expect("a value");
         assert_eq!(grown, "1.2.3.4, 5.6.7.8, 9.9.9.9, 127.0.0.1");
         assert_eq!(forwarded_for(&HeaderMap::new(), peer).expect("a value"), "127.0.0.1");
+    }
+
+    #[test]
+    fn pieces_of_a_cookie_become_one() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(joined_cookie(&headers), None);
+        headers.append("cookie", HeaderValue::from_static("a=1"));
+        assert_eq!(joined_cookie(&headers), None);
+        headers.append("cookie", HeaderValue::from_static("b=2; c=3"));
+        assert_eq!(joined_cookie(&headers).expect("a value"), "a=1; b=2; c=3");
     }
 
     #[test]

@@ -35,6 +35,7 @@ names! {
     CONSUMER_ID "x-consumer-id" "X-Consumer-ID"
     CONSUMER_USERNAME "x-consumer-username" "X-Consumer-Username"
     CREDENTIAL_IDENTIFIER "x-credential-identifier" "X-Credential-Identifier"
+    COOKIE "cookie" "Cookie"
     FORWARDED_FOR "x-forwarded-for" "X-Forwarded-For"
     FORWARDED_HOST "x-forwarded-host" "X-Forwarded-Host"
     FORWARDED_PATH "x-forwarded-path" "X-Forwarded-Path"
