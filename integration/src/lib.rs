@@ -8,7 +8,9 @@ mod dns;
 mod folder;
 mod gateway;
 mod idp;
+pub mod pki;
 mod process;
+mod tls_upstream;
 mod upstream;
 mod wire;
 
@@ -20,6 +22,7 @@ pub use folder::Folder;
 pub use gateway::{Gateway, Start};
 pub use idp::{IdentityProvider, Stopped};
 pub use process::{Process, Run, binary, signet, signet_reading};
+pub use tls_upstream::TlsUpstream;
 pub use upstream::{Conversation, Seen, Upstream};
 pub use wire::Headers;
 

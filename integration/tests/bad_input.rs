@@ -94,9 +94,9 @@ const MISTAKES: &[Mistake] = &[
     ),
     (
         "a feature that is not there yet",
-        "_format_version: '3.0'\nservices:\n- name: a\n  host: a.test\n  client_certificate: {id: 11111111-1111-4111-8111-111111111111}\n",
+        "_format_version: '3.0'\nservices:\n- name: a\n  host: a.test\n  tls_sans: {dnsnames: [a.test]}\n",
         5,
-        "services[0].client_certificate",
+        "services[0].tls_sans",
         &["not implemented"],
     ),
 ];

@@ -38,4 +38,6 @@ mod status;
 mod story;
 mod tidy;
 mod tls;
+mod upstream_tls;
+mod websocket;
 mod x_custom_jwt;

@@ -130,7 +130,7 @@ fn no_state_is_shared_by_two_gateways_in_one_process() {
 fn pingora_is_known_only_where_connections_are_served() {
     const HOMES: [&str; 8] = [
         "gateway/src/proxy/",
-        "gateway/src/runtime/upstream.rs",
+        "gateway/src/runtime/upstream",
         "gateway/src/admin/",
         "gateway/src/cli/echo.rs",
         "gateway/src/cli/run.rs",

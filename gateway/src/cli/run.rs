@@ -155,6 +155,7 @@ fn configuration(
         hashing: WorkPool::new(Arc::clone(&parts.hashing) as _),
         backgrounds: Arc::clone(&parts.backgrounds),
         tls: parts.tls.clone(),
+        system_authorities: Arc::default(),
         upstream_idle: settings.upstream_keepalive_idle_timeout,
         invalid_entities: settings.invalid_entities,
     };

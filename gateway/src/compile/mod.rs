@@ -7,6 +7,7 @@ mod problem;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod upstreams;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ pub(crate) use self::problem::{Problem, Problems};
 use crate::{
     config::Model,
     runtime::{
-        Counts, RouteStats, Snapshot,
+        Counts, RouteStats, Snapshot, SystemAuthorities,
         resolver::{Lookup, Resolver, Sources},
     },
     settings::InvalidEntities,
@@ -38,6 +39,8 @@ pub(crate) struct Engine<'a> {
     pub backgrounds: Arc<Backgrounds>,
     /// How TLS listeners speak; `None` when there is none.
     pub tls: Option<Arc<Terms>>,
+    /// Who is trusted where a service names nobody.
+    pub system_authorities: Arc<SystemAuthorities>,
     /// How long an upstream connection is kept when nothing uses it; `None` is for ever.
     pub upstream_idle: Option<Duration>,
     /// What becomes of a file with mistakes.
@@ -57,6 +60,7 @@ impl<'a> Engine<'a> {
             hashing: WorkPool::inline(),
             backgrounds: Arc::default(),
             tls: None,
+            system_authorities: Arc::default(),
             upstream_idle: None,
             invalid_entities: InvalidEntities::Reject,
         })
@@ -75,10 +79,11 @@ pub(crate) struct Compiled {
 }
 
 /// Compiles a model. A snapshot that comes with mistakes must not serve the routes that they concern.
-pub(crate) fn compile(model: Model, engine: &Engine<'_>) -> Compiled {
+pub(crate) fn compile(mut model: Model, engine: &Engine<'_>) -> Compiled {
     let mut problems = Problems::default();
     let consumers = consumers::index(&model.consumers, &mut problems);
-    let credentials = consumers::credentials(model.credentials, &model.consumers, engine.registry, &mut problems);
+    let declared = std::mem::take(&mut model.credentials);
+    let credentials = consumers::credentials(declared, &model.consumers, engine.registry, &mut problems);
     let resources = Resources {
         consumers,
         credentials: Arc::new(credentials),
@@ -89,9 +94,11 @@ pub(crate) fn compile(model: Model, engine: &Engine<'_>) -> Compiled {
         names: Arc::new(Lookup(Arc::clone(&engine.resolver))),
     };
     let certificates = certificates::served(&model.certificates, &mut problems);
-    let instances = plugins::compile(model.plugins, engine.registry, &resources, &mut problems);
+    let declared = std::mem::take(&mut model.plugins);
+    let instances = plugins::compile(declared, engine.registry, &resources, &mut problems);
     let placed = plugins::Placed::new(&instances, &model.consumers, &model.consumer_groups);
-    let routes = routes::compile(&model.services, &model.routes, &placed, engine, &mut problems);
+    let sources = upstreams::Sources::of(&model, &resources.ca_certificates, engine);
+    let routes = routes::compile(&model.services, &model.routes, &placed, &sources, &mut problems);
     let counts = Counts {
         services: model.services.len(),
         routes: model.routes.len(),

@@ -1,14 +1,13 @@
-//! Services to upstreams, routes to chains, all routes to one router.
+//! Routes to chains, all routes to one router.
 
 use std::sync::Arc;
 
-use http::HeaderValue;
-use signet_plugin_api::{ConfigError, Protocol, Service};
+use signet_plugin_api::{ConfigError, Service};
 
-use super::{Engine, Problems, plugins::Placed};
+use super::{Problems, plugins::Placed, upstreams::Sources};
 use crate::{
     config::{RouteDecl, ServiceDecl},
-    runtime::{RouteEntry, RouteStats, Upstream, chain::Chain, router::Router},
+    runtime::{RouteEntry, RouteStats, chain::Chain, router::Router},
 };
 
 /// Compiles the routes that serve. Those of a disabled service do not, as in Kong.
@@ -16,10 +15,10 @@ pub(super) fn compile(
     services: &[ServiceDecl],
     routes: &[RouteDecl],
     placed: &Placed<'_, '_>,
-    engine: &Engine<'_>,
+    sources: &Sources<'_>,
     problems: &mut Problems,
 ) -> Option<(Router, Vec<RouteEntry>)> {
-    let upstreams: Vec<_> = services.iter().map(|decl| upstream(decl, engine, problems)).collect();
+    let upstreams: Vec<_> = services.iter().map(|decl| sources.upstream(decl, problems)).collect();
     let is_served = |decl: &&RouteDecl| {
         decl.service.and_then(|service| services.get(service)).is_none_or(|service| service.service.enabled)
     };
@@ -58,25 +57,6 @@ pub(super) fn compile(
             None
         }
     }
-}
-
-fn upstream(decl: &ServiceDecl, engine: &Engine<'_>, problems: &mut Problems) -> Option<Arc<Upstream>> {
-    let service = &decl.service;
-    let Ok(host) = HeaderValue::from_str(&authority(service)) else {
-        problems.mistake(&decl.at, ConfigError::new("host", "it cannot stand in a Host header"));
-        return None;
-    };
-    let endpoint = engine.resolver.endpoint(&service.host, service.port);
-    Some(Arc::new(Upstream::new(Arc::clone(service), host, endpoint, engine.upstream_idle)))
-}
-
-/// `Host` of upstream requests: the port is left out when it is the protocol's own.
-fn authority(service: &Service) -> String {
-    let own_port = match service.protocol {
-        Protocol::Https | Protocol::Grpcs | Protocol::Wss => 443,
-        _ => 80,
-    };
-    if service.port == own_port { service.host.clone() } else { format!("{}:{}", service.host, service.port) }
 }
 
 fn label(service: &Service) -> &str {

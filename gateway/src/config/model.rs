@@ -75,6 +75,10 @@ pub struct Pem(String);
 pub struct ServiceDecl {
     /// The entity.
     pub service: Arc<Service>,
+    /// The certificate that it is shown.
+    pub client_certificate: Option<usize>,
+    /// The authorities that it is verified by; `None` are the system's.
+    pub ca_certificates: Option<Vec<usize>>,
     /// Where it stands.
     pub at: At,
 }

@@ -46,6 +46,11 @@ impl Draft<'_> {
         self.waiting_plugins.extend(plugins.into_iter().map(|(at, value)| Waiting { at, value, parent }));
         let mut route = decode(&mut fields, id, name);
         let (service, at) = (service.unwrap_or_default(), fields.at.clone());
+        if let Some(service) = service.and_then(|service| self.model.services.get(service))
+            && self.cx.notes.count() == mistakes_before
+        {
+            suited(&fields, &route, service.service.protocol);
+        }
         fields.finish();
         if self.cx.notes.count() > mistakes_before {
             without_conditions(&mut route);
@@ -58,6 +63,19 @@ impl Draft<'_> {
     }
 }
 
+/// Whether route and service can speak to each other. As in Kong, WebSockets keep to themselves.
+fn suited(fields: &Fields<'_>, route: &Route, service: Protocol) {
+    let any = |is: fn(Protocol) -> bool| route.protocols.iter().any(|protocol| is(*protocol));
+    if any(Protocol::is_websocket) != service.is_websocket() {
+        let reason = "routes of `ws` and `wss` lead to services of `ws` and `wss`, and only they do";
+        fields.wrong("protocols", reason);
+    }
+    if any(Protocol::is_grpc) && !service.is_grpc() {
+        let reason = "a gRPC route whose service is neither `grpc` nor `grpcs`: HTTP/1.1 loses the status of each call";
+        fields.cx.notes.warning(fields.at.key("protocols"), reason);
+    }
+}
+
 /// What a route with mistakes becomes: nothing further is said of its conditions, but its plugins are still looked at.
 fn without_conditions(route: &mut Route) {
     route.protocols = HTTP.to_vec();
@@ -67,14 +85,13 @@ fn without_conditions(route: &mut Route) {
 
 fn decode(fields: &mut Fields<'_>, id: Arc<str>, name: Option<Arc<str>>) -> Route {
     let protocols = route_protocols(fields);
-    let grpc = protocols.iter().any(|protocol| matches!(protocol, Protocol::Grpc | Protocol::Grpcs));
+    let grpc = protocols.iter().any(|protocol| protocol.is_grpc());
     let strip_path = fields.flag("strip_path");
     if grpc && strip_path == Some(true) {
         fields.wrong("strip_path", "cannot be set on routes of protocol `grpc` or `grpcs`");
     }
-    let tls = |protocol: &Protocol| !matches!(protocol, Protocol::Http | Protocol::Grpc | Protocol::Ws);
     let snis = fields.texts("snis", checks::sni);
-    if snis.is_some() && !protocols.iter().any(tls) {
+    if snis.is_some() && !protocols.iter().any(|protocol| protocol.is_tls()) {
         fields.wrong("snis", "can only be set on routes with a protocol over TLS");
     }
     for key in ["sources", "destinations", "expression"] {
@@ -112,18 +129,10 @@ fn decode(fields: &mut Fields<'_>, id: Arc<str>, name: Option<Arc<str>>) -> Rout
 
 fn route_protocols(fields: &mut Fields<'_>) -> Vec<Protocol> {
     let protocols = protocol::list(fields, &HTTP);
-    let stream = |protocol: &Protocol| {
-        matches!(protocol, Protocol::Tcp | Protocol::Tls | Protocol::Udp | Protocol::TlsPassthrough)
-    };
     if !FAMILIES.iter().any(|family| protocols.iter().all(|protocol| family.contains(protocol))) {
         fields.wrong("protocols", "these protocols cannot stand in one route together");
-    } else if protocols.iter().any(stream) {
+    } else if protocols.iter().any(|protocol| protocol.is_stream()) {
         fields.wrong("protocols", "routes of streams (tcp, tls, udp, tls_passthrough) are not implemented yet");
-    } else if protocols.iter().any(|protocol| !HTTP.contains(protocol)) {
-        fields.wrong(
-            "protocols",
-            "routes of gRPC and WebSocket services are not implemented yet; `http` and `https` are",
-        );
     }
     protocols
 }

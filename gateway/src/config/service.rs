@@ -29,17 +29,31 @@ impl Draft<'_> {
         self.waiting_routes.extend(routes.into_iter().map(|(at, value)| Waiting { at, value, parent }));
         self.waiting_plugins.extend(plugins.into_iter().map(|(at, value)| Waiting { at, value, parent }));
         let service = Arc::new(decode(&mut fields, id, name));
-        self.model.services.push(ServiceDecl { service, at: fields.at.clone() });
+        let client_certificate = self.certificates.refer_by(&mut fields, "client_certificate", None).unwrap_or(None);
+        let ca_certificates = self.authorities(&mut fields);
+        if ca_certificates.is_some() && service.tls_verify != Some(true) {
+            let reason = "has no effect without `tls_verify: true`";
+            fields.cx.notes.warning(fields.at.key("ca_certificates"), reason);
+        }
+        let at = fields.at.clone();
+        self.model.services.push(ServiceDecl { service, client_certificate, ca_certificates, at });
         fields.finish();
+    }
+
+    /// The authorities that a service names. Those that are not there have been reported, and nobody stands in for them.
+    fn authorities(&self, fields: &mut Fields<'_>) -> Option<Vec<usize>> {
+        let items = fields.list("ca_certificates").filter(|items| !items.is_empty())?;
+        let at = fields.at.key("ca_certificates");
+        let items = items.into_iter().enumerate();
+        let named = |(index, item)| self.ca_certificates.named(self.cx, &at.index(index), item).ok();
+        Some(items.filter_map(named).collect())
     }
 }
 
 fn decode(fields: &mut Fields<'_>, id: Arc<str>, name: Option<Arc<str>>) -> Service {
     let address = address(fields);
-    fields.not_implemented("tls_verify", Some(Value::Bool(false)));
-    for key in ["tls_verify_depth", "tls_sans", "ca_certificates", "client_certificate"] {
-        fields.not_implemented(key, None);
-    }
+    fields.not_implemented("tls_sans", None);
+    let (tls_verify, tls_verify_depth) = tls(fields, address.protocol);
     Service {
         id,
         name,
@@ -52,10 +66,32 @@ fn decode(fields: &mut Fields<'_>, id: Arc<str>, name: Option<Arc<str>>) -> Serv
         write_timeout: timeout(fields, "write_timeout"),
         read_timeout: timeout(fields, "read_timeout"),
         enabled: fields.flag("enabled").unwrap_or(true),
+        tls_verify,
+        tls_verify_depth,
         tags: fields.tags(),
         created_at: fields.timestamp("created_at"),
         updated_at: fields.timestamp("updated_at"),
     }
+}
+
+/// `tls_verify` and its depth.
+fn tls(fields: &mut Fields<'_>, protocol: Protocol) -> (Option<bool>, Option<u8>) {
+    if !protocol.is_tls() {
+        for key in ["tls_verify", "tls_verify_depth", "ca_certificates", "client_certificate"] {
+            let given = fields.take(key);
+            // An empty list of authorities says nothing.
+            if given.is_some_and(|value| value.as_sequence().is_none_or(|list| !list.is_empty())) {
+                fields.wrong(key, "can only be set on services of protocol `https`, `grpcs` or `wss`");
+            }
+        }
+    }
+    let verify = fields.flag("tls_verify");
+    let depth = fields.integer("tls_verify_depth", 0..=64).and_then(|depth| u8::try_from(depth).ok());
+    if protocol.is_tls() && verify.is_none() {
+        let reason = "the upstream's certificate is not verified; write `tls_verify: true`, or false if that is meant";
+        fields.cx.notes.warning(fields.at.clone(), reason);
+    }
+    (verify, depth)
 }
 
 fn timeout(fields: &mut Fields<'_>, key: &'static str) -> u64 {
@@ -82,16 +118,15 @@ fn address(fields: &mut Fields<'_>) -> Address {
             fields.cx.notes.mistake(fields.at.clone(), "a service needs a `host`, or a `url`");
         }
         let protocol = protocol.unwrap_or(Protocol::Http);
-        implemented(fields, "protocol", protocol);
-        return Address { protocol, host: host.unwrap_or_else(nowhere), port: port.unwrap_or(80), path };
+        let address = Address { protocol, host: host.unwrap_or_else(nowhere), port: port.unwrap_or(80), path };
+        return implemented(fields, "protocol", "path", port.is_some(), address);
     };
     let address = match parse_url(&url) {
-        Ok((address, ignored)) => {
-            if let Some(ignored) = ignored {
+        Ok((address, told)) => {
+            if let Some(ignored) = told.ignored {
                 fields.cx.notes.warning(fields.at.key("url"), format!("{ignored} is ignored, as in Kong"));
             }
-            implemented(fields, "url", address.protocol);
-            address
+            implemented(fields, "url", "url", told.port, address)
         }
         Err(reason) => {
             fields.wrong("url", reason);
@@ -116,14 +151,40 @@ fn nowhere() -> String {
     "host.invalid".to_owned()
 }
 
-fn implemented(fields: &Fields<'_>, key: &'static str, protocol: Protocol) {
-    if protocol != Protocol::Http {
-        fields.wrong(key, format!("services of protocol `{}` are not implemented yet; `http` is", protocol.as_str()));
+/// What the protocol has to do with the rest of the address. `protocol` and `path` are the fields that say them.
+fn implemented(
+    fields: &Fields<'_>,
+    protocol: &'static str,
+    path: &'static str,
+    has_port: bool,
+    address: Address,
+) -> Address {
+    let name = address.protocol.as_str();
+    if address.protocol.is_stream() {
+        fields.wrong(protocol, format!("services of streams (`{name}`) are not implemented yet"));
+        return address;
     }
+    if address.protocol.is_grpc() && address.path.is_some() {
+        fields.wrong(path, format!("services of protocol `{name}` have no path: the method is the path"));
+    }
+    if address.protocol.is_tls() && !has_port && address.port == 80 {
+        let reason = format!("the port is 80, Kong's default for `{name}` here; write the port that is meant");
+        fields.cx.notes.warning(fields.at.key(protocol), reason);
+    }
+    address
+}
+
+/// What a URL said besides its address.
+#[derive(PartialEq, Debug)]
+struct Told {
+    /// What Kong ignores of it.
+    ignored: Option<&'static str>,
+    /// It has a port.
+    port: bool,
 }
 
 /// The address in a URL, and what Kong ignores of it. A reason never repeats the URL: it may be a secret.
-fn parse_url(url: &str) -> Result<(Address, Option<&'static str>), String> {
+fn parse_url(url: &str) -> Result<(Address, Told), String> {
     let (scheme, rest) = url.split_once("://").ok_or("expected a URL such as `http://host:80/path`")?;
     let protocol =
         protocol::find(&scheme.to_ascii_lowercase()).ok_or("the URL's scheme is not a protocol of services")?;
@@ -149,6 +210,7 @@ fn parse_url(url: &str) -> Result<(Address, Option<&'static str>), String> {
     if !path.is_empty() {
         checks::path(path).map_err(|reason| format!("the URL's path: {reason}"))?;
     }
+    let has_port = port.is_some();
     let port = port.unwrap_or(if protocol == Protocol::Https { 443 } else { 80 });
     let host = host.trim_matches(['[', ']']).to_owned();
     let path = Some(path).filter(|path| !path.is_empty()).map(str::to_owned);
@@ -157,7 +219,7 @@ fn parse_url(url: &str) -> Result<(Address, Option<&'static str>), String> {
         (_, true) => Some("the query of the URL"),
         _ => None,
     };
-    Ok((Address { protocol, host, port, path }, ignored))
+    Ok((Address { protocol, host, port, path }, Told { ignored, port: has_port }))
 }
 
 #[cfg(test)]
@@ -179,8 +241,9 @@ mod tests {
 
     #[test]
     fn what_kong_ignores_in_a_url_is_told() {
-        assert_eq!(parse_url("http://u:p@a/x").map(|(_, ignored)| ignored), Ok(Some("the user in the URL")));
-        assert_eq!(parse_url("http://a/x?y#z").map(|(_, ignored)| ignored), Ok(Some("the query of the URL")));
+        let ignored = |url| parse_url(url).map(|(_, told)| told.ignored);
+        assert_eq!(ignored("http://u:p@a/x"), Ok(Some("the user in the URL")));
+        assert_eq!(ignored("http://a/x?y#z"), Ok(Some("the query of the URL")));
     }
 
     #[test]

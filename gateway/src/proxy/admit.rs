@@ -5,15 +5,15 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use pingora_http::{RequestHeader, authority::raw_target_authority};
 use pingora_proxy::Session;
-use signet_plugin_api::{Request, Response, Scheme, requested_host};
+use signet_plugin_api::{Request, Response, requested_host};
 use tracing::warn;
 
 use super::{
     Exchange, Gateway, Limits,
     body::{Incoming, announced_length},
-    client::{self, Caller},
+    client::Caller,
     exchange::log_broken,
-    forward, hop,
+    forward, hop, protocol,
     respond::UNEXPECTED,
 };
 use crate::runtime::{
@@ -167,8 +167,8 @@ fn route(session: &Session, ex: &mut Exchange, caller: &Caller) -> Result<(), Re
     if entry.quarantined {
         return Err(Response::error(StatusCode::SERVICE_UNAVAILABLE, "Service unavailable"));
     }
-    if found.https_only && caller.scheme != Scheme::Https {
-        return Err(redirect(session, caller, entry.route.https_redirect_status_code));
+    if let Some(answer) = protocol::mismatch(head, &entry.route, found.https_only, caller) {
+        return Err(answer);
     }
     let service_path = entry.upstream.as_ref().and_then(|upstream| upstream.service.path.as_deref());
     ex.upstream_path = upstream_path(service_path, &found, entry.route.strip_path).into_owned();
@@ -176,27 +176,8 @@ fn route(session: &Session, ex: &mut Exchange, caller: &Caller) -> Result<(), Re
     Ok(())
 }
 
-/// The answer of an https-only route to a plain request.
-fn redirect(session: &Session, caller: &Caller, code: u16) -> Response {
-    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::UPGRADE_REQUIRED);
-    if status == StatusCode::UPGRADE_REQUIRED {
-        return Response::error(status, "Please use HTTPS protocol")
-            .with_header(header::CONNECTION, HeaderValue::from_static("Upgrade"))
-            .with_header(header::UPGRADE, HeaderValue::from_static("TLS/1.2, HTTP/1.1"));
-    }
-    let head = session.req_header();
-    let forwarded = head.headers.get("x-forwarded-host").filter(|_| caller.trusted).and_then(|host| host.to_str().ok());
-    let host = forwarded.or_else(|| requested_host(head)).map_or("", client::host_without_port);
-    let path = head.uri.path_and_query().map_or("/", |text| text.as_str());
-    let Ok(location) = HeaderValue::from_str(&format!("https://{host}{path}")) else {
-        return Response::error(StatusCode::BAD_REQUEST, "Bad request");
-    };
-    let title = format!("{code} {}", status.canonical_reason().unwrap_or("Redirect"));
-    html(status, &title).with_header(header::LOCATION, location)
-}
-
 /// A page of nginx's: Kong has none of its own for these.
-fn html(status: StatusCode, title: &str) -> Response {
+pub(super) fn html(status: StatusCode, title: &str) -> Response {
     Response::new(status).with_header(header::CONTENT_TYPE, HeaderValue::from_static("text/html")).with_body(format!(
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
     ))
@@ -225,10 +206,6 @@ async fn run_chain(
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
-    use signet_plugin_api::{Body, Client};
-
     use super::*;
     use crate::proxy::testing::{exchange, gateway, session};
 
@@ -243,14 +220,6 @@ mod tests {
         let (mut session, _client) = session(sent).await;
         let answer = admit(&gateway, &mut session, &mut exchange(&gateway)).await;
         (answer, session)
-    }
-
-    async fn redirected(trusted: bool, code: u16) -> Response {
-        let (session, _client) =
-            session("GET /a?b HTTP/1.1\r\nHost: tls.test:80\r\nX-Forwarded-Host: front.test:81\r\n\r\n").await;
-        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let client = Client::plain(ip, 80);
-        redirect(&session, &Caller { client, peer: ip, trusted, scheme: Scheme::Http }, code)
     }
 
     #[tokio::test]
@@ -298,15 +267,5 @@ mod tests {
         let answer = answer.expect("an answer");
         assert_eq!(answer.status, StatusCode::PERMANENT_REDIRECT);
         assert!(answer.headers.contains(&(header::LOCATION, HeaderValue::from_static("https://tls.test/a?b"))));
-    }
-
-    #[tokio::test]
-    async fn only_a_trusted_peer_names_the_host_of_a_redirect() {
-        for (trusted, location) in [(false, "https://tls.test/a?b"), (true, "https://front.test/a?b")] {
-            let headers = redirected(trusted, 301).await.headers;
-            assert!(headers.contains(&(header::LOCATION, HeaderValue::from_static(location))), "{headers:?}");
-        }
-        let upgrade = redirected(true, 426).await;
-        assert!(matches!(upgrade.body, Body::Error(_)) && !upgrade.headers.iter().any(|(n, _)| n == header::LOCATION));
     }
 }

@@ -34,6 +34,11 @@ pub(super) fn unasked_upgrade(ex: &mut Exchange) -> Box<Error> {
     give_up(ex, StatusCode::BAD_GATEWAY, BAD_GATEWAY)
 }
 
+/// The connection to the upstream is not what the service asks for. The reason is for the log.
+pub(super) fn untrusted(reason: String) -> Box<Error> {
+    Error::explain(ErrorType::InvalidCert, reason).into_up()
+}
+
 /// A plugin failed between the client and the upstream.
 pub(super) fn broken(broken: &Failure) -> Box<Error> {
     log_broken(broken);
@@ -60,6 +65,10 @@ pub(super) fn retry_exchange(
     ex: &Exchange,
     reused: bool,
 ) -> Box<Error> {
+    if *error.etype() == ErrorType::InvalidCert {
+        // Another address may show a better one.
+        return retry_connect(ex, error);
+    }
     let mut error = error.more_context(format!("Peer: {peer}"));
     let repeatable = session.req_header().method.is_idempotent()
         && !session.as_ref().retry_buffer_truncated()

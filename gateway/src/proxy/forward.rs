@@ -12,10 +12,11 @@ use smallvec::SmallVec;
 use super::{
     Exchange, Policy,
     client::{self, Caller},
+    hop,
     policy::joined_via,
     wire::{self, Additions},
 };
-use crate::runtime::Upstream;
+use crate::runtime::{Demand, Upstream};
 
 /// What a backend believes about the caller: a client's own never pass.
 const IDENTITY_HEADERS: [&str; 8] = [
@@ -43,7 +44,7 @@ pub(super) fn rewrite(
     let target = target(session.req_header(), &ex.upstream_path)?;
     let mut additions = Additions::default();
     let mut removed = identity_claims(&session.req_header().headers);
-    if !ex.entry().is_some_and(|entry| entry.route.preserve_host) {
+    if !preserves_host(ex) {
         additions.push(&wire::HOST, upstream.host_header.clone());
     } else if let Some(authority) = session.req_header().uri.authority() {
         // A request of HTTP/2 has no Host header, and one of HTTP/1 with a whole URI is for the host in it.
@@ -63,6 +64,31 @@ pub(super) fn rewrite(
     }
     identify(ex.cx.identity(), &mut additions);
     additions.apply_to_request(session.req_header_mut(), target, &removed, policy.preserve_header_case)
+}
+
+/// What the request, rewritten, asks of the connection that it goes over.
+pub(super) fn demand<'h>(ex: &Exchange, session: &'h Session) -> Demand<'h> {
+    let head = session.req_header();
+    let sanitize = hop::needs_policy(head);
+    let preserved_host = preserves_host(ex).then(|| head.headers.get(header::HOST)?.to_str().ok()).flatten();
+    Demand { sanitize, upgrade: sanitize && session.is_upgrade_req(), preserved_host }
+}
+
+/// Servers of gRPC refuse calls from clients that do not take trailers. `TE` is for one hop, and this hop takes them.
+///
+/// # Errors
+/// When there are too many headers.
+pub(super) fn accept_trailers(ex: &Exchange, head: &mut RequestHeader) -> Result<()> {
+    match ex.upstream() {
+        Some(upstream) if upstream.service.protocol.is_grpc() => {
+            head.insert_header(header::TE, HeaderValue::from_static("trailers"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn preserves_host(ex: &Exchange) -> bool {
+    ex.entry().is_some_and(|entry| entry.route.preserve_host)
 }
 
 fn target(head: &RequestHeader, path: &str) -> Result<Uri> {

@@ -8,8 +8,10 @@ mod error_body;
 mod exchange;
 mod failure;
 mod forward;
+mod grpc;
 mod hop;
 mod policy;
+mod protocol;
 mod respond;
 #[cfg(test)]
 mod testing;
@@ -20,7 +22,7 @@ use std::sync::{Arc, atomic::AtomicUsize};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use pingora::{ErrorSource, ErrorType, modules::http::HttpModules, prelude::*};
+use pingora::{ErrorSource, ErrorType, modules::http::HttpModules, prelude::*, protocols::Digest};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
@@ -77,11 +79,26 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ex: &mut Self::CTX) -> Result<Box<HttpPeer>> {
-        let policy = hop::needs_policy(session.req_header());
         let Some(upstream) = ex.upstream() else { return Error::err(ErrorType::InternalError) };
-        let peer = upstream.peer(policy).await.map_err(|_| failure::no_address(ex))?;
+        let demand = forward::demand(ex, session);
+        let peer = upstream.peer(demand).await.map_err(|_| failure::no_address(ex))?;
         ex.begin_attempt();
         Ok(peer)
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        peer: &HttpPeer,
+        _fd: std::os::unix::io::RawFd,
+        digest: Option<&Digest>,
+        ex: &mut Self::CTX,
+    ) -> Result<()> {
+        match ex.upstream() {
+            Some(upstream) => upstream.vet(peer, digest).map_err(failure::untrusted),
+            None => Error::err(ErrorType::InternalError),
+        }
     }
 
     async fn upstream_request_filter(
@@ -91,6 +108,7 @@ impl ProxyHttp for Gateway {
         ex: &mut Self::CTX,
     ) -> Result<()> {
         ex.body.reframe(head)?;
+        forward::accept_trailers(ex, head)?;
         ex.sent();
         let (entry, cx, progress) = ex.chain_parts();
         match entry {

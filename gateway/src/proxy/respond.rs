@@ -12,6 +12,7 @@ use super::{
     body::announced_length,
     error_body::render,
     exchange::log_broken,
+    grpc,
     policy::joined_via,
     wire::{self, Additions},
 };
@@ -128,15 +129,17 @@ fn build(gateway: &Gateway, session: &Session, ex: &Exchange, response: Response
         true => ResponseHeader::build(response.status, Some(12))?,
         false => ResponseHeader::build_no_case(response.status, Some(12))?,
     };
-    let (body, implied_type) = match response.body {
-        Body::Empty => (Bytes::new(), None),
-        Body::Bytes(body) => (body, None),
+    let is_call = grpc::is_call(session.req_header());
+    let (body, implied_type, message) = match response.body {
+        Body::Empty => (Bytes::new(), None, None),
+        Body::Bytes(body) => (body, None, None),
+        Body::Error(message) if is_call => (Bytes::new(), None, Some(message)),
         Body::Error(message) => {
             let headers = &session.req_header().headers;
             let default = gateway.policy.error_default_type;
             let id = ex.cx.request_id().as_str();
             let (body, content_type) = render(response.status, &message, id, headers, default);
-            (body, Some(content_type))
+            (body, Some(content_type), None)
         }
     };
     for (name, value) in response.headers {
@@ -147,6 +150,7 @@ fn build(gateway: &Gateway, session: &Session, ex: &Exchange, response: Response
     {
         head.insert_header(header::CONTENT_TYPE, content_type)?;
     }
+    let body = if is_call { grpc::translate(&mut head, body, message.as_deref())? } else { body };
     head.insert_header(header::DATE, get_cached_date())?;
     let has_length = response.status != StatusCode::NO_CONTENT && response.status != StatusCode::NOT_MODIFIED;
     if has_length {

@@ -13,5 +13,5 @@ mod work;
 pub use current::Current;
 pub use snapshot::{Counts, RouteEntry, Snapshot};
 pub use stats::{RouteStats, Source};
-pub use upstream::{NoAddress, Upstream};
+pub use upstream::{Demand, NoAddress, SystemAuthorities, TlsTerms, Upstream, Verification};
 pub use work::WorkThreads;

@@ -89,6 +89,12 @@ pub struct Service {
     /// Milliseconds.
     pub read_timeout: u64,
     pub enabled: bool,
+    /// Whether the certificate of the upstream is verified. `None`: the file does not say, which counts as no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_verify: Option<bool>,
+    /// How many authorities may stand between the certificate and a trusted one. `None` counts as 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_verify_depth: Option<u8>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +144,8 @@ impl Service {
             write_timeout: 60_000,
             read_timeout: 60_000,
             enabled: true,
+            tls_verify: None,
+            tls_verify_depth: None,
             tags: Vec::new(),
             created_at: None,
             updated_at: None,
@@ -146,6 +154,26 @@ impl Service {
 }
 
 impl Protocol {
+    /// Whether requests of this protocol come, or go, over TLS.
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::Grpcs | Self::Wss | Self::Tls | Self::TlsPassthrough)
+    }
+
+    /// Whether its messages are gRPC calls.
+    pub fn is_grpc(self) -> bool {
+        matches!(self, Self::Grpc | Self::Grpcs)
+    }
+
+    /// Whether its requests open WebSockets.
+    pub fn is_websocket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
+    /// Whether it is one of streams, which have no requests.
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls | Self::TlsPassthrough | Self::Udp)
+    }
+
     /// The name in a file.
     pub fn as_str(self) -> &'static str {
         match self {
