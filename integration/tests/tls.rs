@@ -148,6 +148,18 @@ fn each_suite_speaks_its_versions() {
 }
 
 #[test]
+fn http2_is_not_spoken_over_tls_of_another_age() {
+    let upstream = Upstream::echo();
+    let gateway = with_tls(&everything(&upstream)).setting("ssl_cipher_suite", "old").start();
+    for (version, protocol) in [("-tls1_1", "http/1.1"), ("-tls1_2", "h2")] {
+        let arguments = [version, "-cipher", "ALL:@SECLEVEL=0", "-alpn", "h2,http/1.1"];
+        // Something that ends a connection of either protocol.
+        let shown = s_client(gateway.tls(), &arguments, "nonsense\r\n\r\n");
+        assert!(shown.contains(&format!("ALPN protocol: {protocol}\n")), "{version}: {shown}");
+    }
+}
+
+#[test]
 fn ciphers_are_those_of_the_suite() {
     let upstream = Upstream::echo();
     let yaml = everything(&upstream);

@@ -11,8 +11,9 @@ use crate::settings::{LogFormat, LogTarget, Settings};
 /// # Errors
 /// When the log file cannot be opened.
 pub(super) fn start(settings: &Settings) -> io::Result<()> {
-    // Below warnings, Pingora's lines show raw requests, and with them credentials.
-    let filter = EnvFilter::new(format!("{},pingora_core=warn,pingora_proxy=warn", settings.log_level.as_tracing()));
+    // Below warnings, Pingora's lines show raw requests, and with them credentials; h2 has one for each frame.
+    let filter =
+        EnvFilter::new(format!("{},pingora_core=warn,pingora_proxy=warn,h2=warn", settings.log_level.as_tracing()));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE).with_ansi(false);
     let json = settings.log_format == LogFormat::Json;
     let result = match &settings.proxy_error_log {

@@ -9,7 +9,7 @@ use openssl::{
     sha::Sha256,
     ssl::{
         AlpnError, NameType, SniError, SslAcceptor, SslAlert, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode,
-        select_next_proto,
+        SslVersion, select_next_proto,
     },
     stack::Stack,
     x509::{X509Name, X509Ref},
@@ -22,6 +22,10 @@ use super::{Asked, Certificates, Pair, Presented, Terms};
 
 /// Sessions that can be resumed while client certificates are asked for anywhere.
 const SESSIONS: i32 = 16_384;
+
+/// Protocols as ALPN writes them, the best first.
+const HTTP1: &[u8] = b"\x08http/1.1";
+const HTTP2: &[u8] = b"\x02h2\x08http/1.1";
 
 /// Both kinds of listeners.
 pub(crate) struct Handshakes {
@@ -49,10 +53,7 @@ impl Handshakes {
     /// When OpenSSL refuses.
     pub(crate) fn new(terms: &Terms, certificates: Certificates, asked: Asked) -> Result<Self, ErrorStack> {
         let choice = Arc::new(Choice { certificates, default: Arc::clone(&terms.default), asked });
-        Ok(Self {
-            http1: acceptor(terms, &choice, b"\x08http/1.1")?,
-            http2: acceptor(terms, &choice, b"\x02h2\x08http/1.1")?,
-        })
+        Ok(Self { http1: acceptor(terms, &choice, HTTP1)?, http2: acceptor(terms, &choice, HTTP2)? })
     }
 
     /// The acceptor of a kind of listener.
@@ -78,7 +79,10 @@ impl TlsAccept for Facts {
 
 fn acceptor(terms: &Terms, choice: &Arc<Choice>, protocols: &'static [u8]) -> Result<SslAcceptor, ErrorStack> {
     let mut builder = terms.acceptor()?;
-    builder.set_alpn_select_callback(move |_, offered| {
+    builder.set_alpn_select_callback(move |ssl, offered| {
+        // HTTP/2 needs TLS 1.2 at least (RFC 9113, 9.2).
+        let is_old = matches!(ssl.version2(), Some(SslVersion::TLS1 | SslVersion::TLS1_1));
+        let protocols = if is_old { HTTP1 } else { protocols };
         // A client that speaks nothing of ours is told so (RFC 7301, 3.2).
         select_next_proto(protocols, offered).ok_or(AlpnError::ALERT_FATAL)
     });
