@@ -17,6 +17,7 @@ mod check;
 mod consumer_groups;
 mod cors;
 mod golden;
+mod grpc;
 mod http2;
 mod identity;
 mod jose;

@@ -1,8 +1,11 @@
 //! The only place that answers a client in the upstream's stead, and the headers that every response gets.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, header};
-use pingora::{Result, protocols::http::date::get_cached_date};
+use http::{HeaderValue, Method, StatusCode, Version, header};
+use pingora::{
+    Result,
+    protocols::http::{HttpTask, date::get_cached_date},
+};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use signet_plugin_api::{Body, Response};
@@ -48,6 +51,10 @@ pub(super) async fn answer(
     };
     settle_request_body(session).await;
     let no_body = body.is_empty() || session.req_header().method == Method::HEAD;
+    if no_body && session.req_header().version == Version::HTTP_2 {
+        // Where the head is all, it ends the stream: only there do clients of gRPC look for a status in it.
+        return session.write_response_tasks(vec![HttpTask::Header(Box::new(head), true)]).await.map(|_| ());
+    }
     session.write_response_header(Box::new(head), no_body).await?;
     if !no_body {
         session.write_response_body(Some(body), true).await?;
