@@ -62,7 +62,7 @@ impl Bench {
         let folder = Folder::new();
         let identity = root.issue(&Leaf::server(&["gw.test"]));
         let file = |name: &str, text: &str| folder.write(name, text).display().to_string();
-        let authority = file("root.pem", &root.pem());
+        let authority = file("root.pem", root.pem());
         let gateway = Gateway::with(config)
             .with_tls()
             .setting("ssl_cert", &file("gateway.pem", &identity.chain))

@@ -72,7 +72,7 @@ fn whoever_cannot_be_believed_gets_no_request_and_the_log_says_why() {
         (root.issue(&Leaf::server(&["b.test"])), "hostname mismatch"),
         (root.issue(&Leaf::server(&["a.test"]).valid(-9, -2)), "certificate has expired"),
         (root.issue(&Leaf::server(&["a.test"]).valid(2, 9)), "certificate is not yet valid"),
-        (root.issue(&Leaf { server: false, ..Leaf::server(&["a.test"]) }), "unsuitable certificate purpose"),
+        (root.issue(&Leaf::server(&["a.test"]).usages(&["clientAuth"])), "unsuitable certificate purpose"),
     ];
     let config = services(&[("a", "url: https://a.test, tls_verify: true")]);
     for (identity, reason) in cases {
@@ -168,9 +168,8 @@ fn a_service_at_an_address_is_verified_by_that_address() {
         assert_eq!(told(&gateway.get(path))["sni"], Value::Null, "{path}");
     }
     assert_refused(&mut gateway, "/other", "IP address mismatch");
-    // A common name that looks like an address is none.
-    let upstream =
-        TlsUpstream::telling(&root.issue(&Leaf { name: "127.0.0.1".into(), ..Leaf::server(&["127.0.0.1"]) }));
+    // A name that looks like an address is none.
+    let upstream = TlsUpstream::telling(&root.issue(&Leaf::server(&["127.0.0.1"])));
     let mut gateway = in_front_of(&upstream, &root, &services(&all));
     assert_refused(&mut gateway, "/four", "IP address mismatch");
 }
@@ -196,8 +195,8 @@ fn a_service_trusts_the_authorities_that_it_names_and_no_other() {
     let config = services(&all)
         + &format!(
             "ca_certificates:\n- {{id: {CA}, cert: {}}}\n- {{id: {OTHER_CA}, cert: {}}}\n",
-            quoted(&root.pem()),
-            quoted(&Authority::root("third").pem())
+            quoted(root.pem()),
+            quoted(Authority::root("third").pem())
         );
     let upstream = TlsUpstream::telling(&root.issue(&Leaf::server(&["a.test"])));
     let mut gateway = in_front_of(&upstream, &system, &config);
