@@ -9,7 +9,7 @@ use prometheus::{
 };
 
 use crate::runtime::{
-    Current, RouteStats, Source, WorkThreads,
+    Current, Loads, RouteStats, Source, WorkThreads,
     stats::{BUCKETS, Sample},
 };
 
@@ -26,8 +26,8 @@ impl Metrics {
     /// When two series have one name: a mistake of the build.
     pub(crate) fn new(
         current: Arc<Current>,
-        signing: Arc<WorkThreads>,
-        hashing: Arc<WorkThreads>,
+        loads: Arc<Loads>,
+        [signing, hashing]: [Arc<WorkThreads>; 2],
     ) -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("signet".into()), None)?;
         let build = IntGaugeVec::new(Opts::new("build_info", "The version of the program; always 1."), &["version"])?;
@@ -38,8 +38,7 @@ impl Metrics {
             describe(DURATION, &["service", "route"])?,
         ];
         registry.register(Box::new(Requests { current: Arc::clone(&current), descriptions: requests }))?;
-        let quarantined = vec![describe(QUARANTINED, &[])?];
-        registry.register(Box::new(Configuration { current, descriptions: quarantined }))?;
+        registry.register(Box::new(Configuration::new(current, loads)?))?;
         for (pool, series) in [(signing, &SIGNING), (hashing, &HASHING)] {
             registry.register(Box::new(Queue::new(pool, series)?))?;
         }
@@ -63,6 +62,10 @@ const QUARANTINED: (&str, &str) = (
     "config_quarantined_entities",
     "Routes that answer 503 because something that concerns them is wrong in the file.",
 );
+const RELOADS: (&str, &str) = ("config_reloads_total", "Loads of the configuration by result; the first one counts.");
+const GENERATION: (&str, &str) = ("config_generation", "The number of the configuration that serves, from 1.");
+const LAST_SUCCESS: (&str, &str) =
+    ("config_last_success_timestamp_seconds", "When the configuration that serves was loaded.");
 const SIGNING: QueueSeries = QueueSeries {
     depth: ("signing_queue_depth", "Signatures that wait for a thread."),
     refused: ("signing_refused_total", "Signatures refused because the queue was full."),
@@ -167,10 +170,19 @@ fn family((name, help): (&str, &str), kind: MetricType, metrics: Vec<Metric>) ->
     family
 }
 
-/// What the current configuration could not use.
+/// What became of the configuration file.
 struct Configuration {
     current: Arc<Current>,
+    loads: Arc<Loads>,
     descriptions: Vec<Desc>,
+}
+
+impl Configuration {
+    fn new(current: Arc<Current>, loads: Arc<Loads>) -> prometheus::Result<Self> {
+        let plain = [QUARANTINED, GENERATION, LAST_SUCCESS].into_iter().map(|one| describe(one, &[]));
+        let descriptions = plain.chain([describe(RELOADS, &["result"])]).collect::<prometheus::Result<_>>()?;
+        Ok(Self { current, loads, descriptions })
+    }
 }
 
 impl Collector for Configuration {
@@ -178,14 +190,37 @@ impl Collector for Configuration {
         self.descriptions.iter().collect()
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floats")]
     fn collect(&self) -> Vec<MetricFamily> {
-        let mut gauge = Gauge::default();
-        gauge.set_value(self.current.pin().quarantined() as f64);
-        let mut metric = Metric::default();
-        metric.set_gauge(gauge);
-        vec![family(QUARANTINED, MetricType::GAUGE, vec![metric])]
+        let quarantined = self.current.pin().quarantined() as u64;
+        let result = |name: &str, count: u64| {
+            let mut metric = counted(count);
+            metric.set_label(labels(&[("result", name)]));
+            metric
+        };
+        let reloads = vec![result("failure", self.loads.failures()), result("success", self.loads.generation())];
+        vec![
+            family(QUARANTINED, MetricType::GAUGE, vec![gauged(quarantined)]),
+            family(GENERATION, MetricType::GAUGE, vec![gauged(self.loads.generation())]),
+            family(LAST_SUCCESS, MetricType::GAUGE, vec![gauged(self.loads.last_success())]),
+            family(RELOADS, MetricType::COUNTER, reloads),
+        ]
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floats")]
+fn counted(count: u64) -> Metric {
+    let (mut counter, mut metric) = (Counter::default(), Metric::default());
+    counter.set_value(count as f64);
+    metric.set_counter(counter);
+    metric
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floats")]
+fn gauged(value: u64) -> Metric {
+    let (mut gauge, mut metric) = (Gauge::default(), Metric::default());
+    gauge.set_value(value as f64);
+    metric.set_gauge(gauge);
+    metric
 }
 
 /// Names and meanings of what is said about a queue.
@@ -215,22 +250,13 @@ impl Collector for Queue {
         self.descriptions.iter().collect()
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floats")]
     fn collect(&self) -> Vec<MetricFamily> {
-        let (mut depth, mut waiting) = (Gauge::default(), Metric::default());
-        depth.set_value(self.pool.depth() as f64);
-        waiting.set_gauge(depth);
-        let counted = |count: u64| {
-            let (mut counter, mut metric) = (Counter::default(), Metric::default());
-            counter.set_value(count as f64);
-            metric.set_counter(counter);
-            vec![metric]
-        };
+        let counter = |series, count| family(series, MetricType::COUNTER, vec![counted(count)]);
         let mut families = vec![
-            family(self.series.depth, MetricType::GAUGE, vec![waiting]),
-            family(self.series.refused, MetricType::COUNTER, counted(self.pool.refused())),
+            family(self.series.depth, MetricType::GAUGE, vec![gauged(self.pool.depth() as u64)]),
+            counter(self.series.refused, self.pool.refused()),
         ];
-        families.extend(self.series.taken.map(|taken| family(taken, MetricType::COUNTER, counted(self.pool.taken()))));
+        families.extend(self.series.taken.map(|taken| counter(taken, self.pool.taken())));
         families
     }
 }

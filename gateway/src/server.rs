@@ -65,6 +65,18 @@ impl Bound {
     }
 }
 
+/// What happens between the first request and the last.
+pub(crate) struct Life<'a> {
+    /// How long the last requests may take after a stop.
+    pub drain: Duration,
+    /// Requests that are being served.
+    pub in_flight: &'a AtomicUsize,
+    /// Called once, when everything accepts.
+    pub ready: &'a dyn Fn(),
+    /// Called on SIGHUP.
+    pub reload: &'a dyn Fn(),
+}
+
 /// The services of a process, with their listeners.
 #[derive(Default)]
 pub(crate) struct Server {
@@ -89,24 +101,20 @@ impl Server {
         self.services.push(Box::new(service));
     }
 
-    /// Serves until a signal, then drains. `ready` is called once everything accepts.
+    /// Serves until a signal, then drains.
     ///
     /// # Errors
     /// When the runtime or the signal handlers cannot be set up.
-    pub(crate) fn run(
-        self,
-        threads: usize,
-        drain: Duration,
-        in_flight: &AtomicUsize,
-        ready: impl FnOnce(),
-    ) -> io::Result<()> {
+    pub(crate) fn run(self, threads: usize, life: Life<'_>) -> io::Result<()> {
         let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().thread_name("signet").build()?;
-        let result = runtime.block_on(self.serve(drain, in_flight, ready));
+        let result = runtime.block_on(self.serve(life));
         runtime.shutdown_background();
         result
     }
 
-    async fn serve(self, drain: Duration, in_flight: &AtomicUsize, ready: impl FnOnce()) -> io::Result<()> {
+    async fn serve(self, life: Life<'_>) -> io::Result<()> {
+        let Life { drain, in_flight, ready, reload } = life;
+        let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut quit = signal(SignalKind::quit())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -117,10 +125,14 @@ impl Server {
             tokio::spawn(async move { service.start_service(Some(fds), stopping, 1).await });
         }
         ready();
-        tokio::select! {
-            _ = terminate.recv() => (),
-            _ = quit.recv() => (),
-            _ = interrupt.recv() => (),
+        loop {
+            tokio::select! {
+                // On this thread, which serves no requests: it may take its time.
+                _ = hangup.recv() => reload(),
+                _ = terminate.recv() => break,
+                _ = quit.recv() => break,
+                _ = interrupt.recv() => break,
+            }
         }
         info!(seconds = drain.as_secs(), "stopping: no new connections, waiting for the last request");
         // The receivers live as long as the services do.

@@ -20,6 +20,7 @@ pub struct Gateway {
     tls: Option<SocketAddr>,
     status: SocketAddr,
     serving: String,
+    config: Option<PathBuf>,
     _folder: Folder,
 }
 
@@ -112,6 +113,28 @@ impl Gateway {
         self.process.stdout()
     }
 
+    /// Writes another configuration into its file and waits until it has loaded it, with success or without.
+    pub fn reload(&self, text: &str) {
+        let file = self.config.as_ref().expect("a gateway with a configuration");
+        std::fs::write(file, text).expect("the configuration is written");
+        self.hang_up();
+    }
+
+    /// Tells it to load everything again, and waits until it has.
+    pub fn hang_up(&self) {
+        let loads = |metrics: &str| {
+            let lines = metrics.lines().filter(|line| line.starts_with("signet_config_reloads_total{"));
+            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum::<u64>()
+        };
+        let before = loads(&self.get_status("/metrics").text());
+        self.process.signal("HUP");
+        let end = Instant::now() + DEADLINE;
+        while loads(&self.get_status("/metrics").text()) == before {
+            assert!(Instant::now() < end, "not loaded again after {DEADLINE:?}:\n{}", self.stderr());
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Asks it to end and waits until it has.
     pub fn terminate(mut self) -> Run {
         self.process.signal("TERM");
@@ -165,13 +188,14 @@ impl Start {
 
     /// Starts it and waits until it is ready; without a configuration, until it listens.
     pub fn start(self) -> Gateway {
-        let configured = self.config.is_some();
+        let config = self.config.clone();
+        let configured = config.is_some();
         let (process, folder) = self.spawn();
         let proxy = process.line("the proxy listener", |line| listener(line, "proxy", "http"));
         // All addresses are said at once.
         let status = process.line("the status listener", |line| listener(line, "status", "http"));
         let tls = process.stderr().lines().find_map(|line| listener(line, "proxy", "https"));
-        let mut gateway = Gateway { process, proxy, tls, status, serving: String::new(), _folder: folder };
+        let mut gateway = Gateway { process, proxy, tls, status, serving: String::new(), config, _folder: folder };
         if configured {
             let counts = |line: &str| line.starts_with("serving ").then(|| line.to_owned());
             gateway.serving = gateway.process.line("what it serves", counts);

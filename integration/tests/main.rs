@@ -30,6 +30,7 @@ mod programmable;
 mod proxying;
 mod quarantine;
 mod refusals;
+mod reload;
 mod request_termination;
 mod revocation;
 mod scopes;

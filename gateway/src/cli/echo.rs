@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{fail, say};
 use crate::{
     admin::json_response,
-    server::{Bound, Server},
+    server::{Bound, Life, Server},
     settings::Listener,
 };
 
@@ -27,7 +27,9 @@ pub(super) fn run(listen: SocketAddr) -> ExitCode {
     let mut server = Server::default();
     server.add(Service::new("echo".into(), Echo), vec![bound]);
     let ready = || say(format_args!("echo listening on http://{address}"));
-    match server.run(2, Duration::ZERO, &AtomicUsize::new(0), ready) {
+    let in_flight = AtomicUsize::new(0);
+    let life = Life { drain: Duration::ZERO, in_flight: &in_flight, ready: &ready, reload: &|| () };
+    match server.run(2, life) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, format_args!("cannot serve: {error}")),
     }

@@ -3,6 +3,7 @@
 mod check;
 mod echo;
 mod hash_password;
+mod load;
 mod logging;
 mod report;
 mod run;

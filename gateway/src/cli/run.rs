@@ -14,24 +14,25 @@ use pingora::{
     services::listening::Service,
 };
 use pingora_proxy::http_proxy;
-use signet_plugin_api::{Backgrounds, Registry, WorkPool};
-use tracing::{info, warn};
+use signet_plugin_api::Registry;
 
-use super::{fail, logging, report, say};
+use super::{
+    fail,
+    load::{Loader, Parts},
+    logging, say,
+};
 use crate::{
     admin::Status,
-    compile::{self, Compiled, Engine},
-    config::{LoadErrors, Model},
     metrics::Metrics,
-    prepare::{Prepared, prepare},
+    prepare::Prepared,
     proxy::{Deadline, Gateway, Policy},
     runtime::{
-        Current, WorkThreads, background,
+        Current, Loads, WorkThreads, background,
         resolver::{Resolver, Sources},
     },
-    server::{Bound, Server, pingora_conf},
+    server::{Bound, Life, Server, pingora_conf},
     settings::{Listener, LoadedSettings, LogTarget, ResolveOverride, Settings},
-    tls::{Terms, TlsEdge},
+    tls::TlsEdge,
 };
 
 /// Requests on one client connection before it is closed (nginx: `keepalive_requests`, Kong's default).
@@ -57,15 +58,6 @@ pub(super) struct Arguments {
     resolve: Vec<ResolveOverride>,
 }
 
-/// The parts of the process that a configuration is compiled against.
-struct Parts {
-    resolver: Arc<Resolver>,
-    signing: Arc<WorkThreads>,
-    hashing: Arc<WorkThreads>,
-    backgrounds: Arc<Backgrounds>,
-    tls: Option<Arc<Terms>>,
-}
-
 /// Serves until a signal.
 pub(super) fn run(registry: &Registry, arguments: Arguments) -> ExitCode {
     let settings = match settings(arguments.settings.as_deref()) {
@@ -84,11 +76,9 @@ pub(super) fn run(registry: &Registry, arguments: Arguments) -> ExitCode {
         Err(code) => return code,
     };
     let file = arguments.config.or_else(|| settings.declarative_config.clone());
-    let prepared = match configuration(registry, file.as_deref(), &settings, &parts) {
-        Ok(prepared) => prepared,
-        Err(code) => return code,
-    };
-    match serve(&settings, file.as_deref(), prepared, parts) {
+    let loader = Loader::new(registry, &settings, &parts, file);
+    let Ok(prepared) = loader.load() else { return ExitCode::from(2) };
+    match serve(&settings, &loader, prepared, &parts) {
         Ok(()) => ExitCode::SUCCESS,
         Err(code) => code,
     }
@@ -125,67 +115,10 @@ fn parts(settings: &Settings, resolve: Vec<ResolveOverride>) -> Result<Parts, Ex
     };
     let signing = start("signing", settings.signing_threads, settings.signing_queue)?;
     let hashing = start("hashing", settings.hashing_threads, settings.hashing_queue)?;
-    Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default(), tls: terms(settings)? })
+    Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default() })
 }
 
-/// How TLS listeners speak, if there are any.
-fn terms(settings: &Settings) -> Result<Option<Arc<Terms>>, ExitCode> {
-    if !settings.proxy_listen.iter().any(|listener| listener.ssl) {
-        return Ok(None);
-    }
-    let terms = Terms::load(&settings.tls).map_err(|reason| fail(2, format_args!("{reason}")))?;
-    if terms.self_signed {
-        info!(
-            "no ssl_cert: clients get a certificate made just now for server names that the configuration has none for"
-        );
-    }
-    Ok(Some(Arc::new(terms)))
-}
-
-fn configuration(
-    registry: &Registry,
-    file: Option<&Path>,
-    settings: &Settings,
-    parts: &Parts,
-) -> Result<Prepared, ExitCode> {
-    let engine = Engine {
-        registry,
-        resolver: Arc::clone(&parts.resolver),
-        signing: WorkPool::new(Arc::clone(&parts.signing) as _),
-        hashing: WorkPool::new(Arc::clone(&parts.hashing) as _),
-        backgrounds: Arc::clone(&parts.backgrounds),
-        tls: parts.tls.clone(),
-        system_authorities: Arc::default(),
-        upstream_idle: settings.upstream_keepalive_idle_timeout,
-        invalid_entities: settings.invalid_entities,
-    };
-    let Some(file) = file else {
-        return match compile::compile(Model::default(), &engine) {
-            Compiled { snapshot: Some(snapshot), .. } => {
-                Ok(Prepared { snapshot, warnings: Vec::new(), quarantined: Vec::new() })
-            }
-            Compiled { snapshot: None, .. } => Err(fail(1, format_args!("the empty configuration does not compile"))),
-        };
-    };
-    match prepare(file, &engine) {
-        Ok(prepared) => {
-            prepared.warnings.iter().for_each(|warning| say(report::warning(file, warning)));
-            prepared.quarantined.iter().for_each(|mistake| say(report::quarantined(file, mistake)));
-            for entry in prepared.snapshot.routes.iter().filter(|entry| entry.quarantined) {
-                let route = entry.route.name.as_deref().unwrap_or(&entry.route.id);
-                warn!(route, "quarantined: the route answers 503 until its mistakes are mended");
-            }
-            Ok(prepared)
-        }
-        Err(LoadErrors { mistakes, warnings, .. }) => {
-            warnings.iter().for_each(|warning| say(report::warning(file, warning)));
-            mistakes.iter().for_each(|mistake| say(report::mistake(file, mistake)));
-            Err(fail(2, format_args!("{} cannot be served", file.display())))
-        }
-    }
-}
-
-fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Parts) -> Result<(), ExitCode> {
+fn serve(settings: &Settings, loader: &Loader<'_>, prepared: Prepared, parts: &Parts) -> Result<(), ExitCode> {
     let proxy = bind("proxy_listen", &settings.proxy_listen)?;
     let status = bind("status_listen", &settings.status_listen)?;
     let mut banner = String::new();
@@ -194,7 +127,7 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
         let scheme = if bound.ssl { "https" } else { "http" };
         banner += &format!("{kind} listening on {scheme}://{}\n", bound.address);
     }
-    banner += &match file {
+    banner += &match loader.file() {
         Some(file) => {
             let out = match prepared.snapshot.quarantined() {
                 0 => String::new(),
@@ -207,7 +140,9 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
 
     let current = Arc::new(Current::new(prepared.snapshot));
     let in_flight = Arc::new(AtomicUsize::new(0));
-    let metrics = Metrics::new(Arc::clone(&current), parts.signing, parts.hashing)
+    let loads = Arc::new(Loads::begin());
+    let pools = [Arc::clone(&parts.signing), Arc::clone(&parts.hashing)];
+    let metrics = Metrics::new(Arc::clone(&current), Arc::clone(&loads), pools)
         .map_err(|error| fail(1, format_args!("cannot register metrics: {error}")))?;
     let gateway =
         Gateway { current: Arc::clone(&current), policy: Policy::of(settings), in_flight: Arc::clone(&in_flight) };
@@ -216,7 +151,7 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
         metrics,
         in_flight: Arc::clone(&in_flight),
         since: SystemTime::now(),
-        configured: file.is_some(),
+        configured: loader.file().is_some(),
     };
 
     let conf = pingora_conf(settings.threads, settings.upstream_keepalive_pool_size);
@@ -229,11 +164,16 @@ fn serve(settings: &Settings, file: Option<&Path>, prepared: Prepared, parts: Pa
     let mut server = Server::default();
     add_proxy(&mut server, Arc::new(app), &current, settings, proxy);
     server.add(Service::new("status".into(), report), status);
+    let ready = || {
+        background::start(&parts.backgrounds);
+        say(&banner);
+    };
+    let reload = || loader.reload(&current, &loads);
     server
-        .run(settings.threads, settings.drain_timeout, &in_flight, || {
-            background::start(&parts.backgrounds);
-            say(&banner);
-        })
+        .run(
+            settings.threads,
+            Life { drain: settings.drain_timeout, in_flight: &in_flight, ready: &ready, reload: &reload },
+        )
         .map_err(|error| fail(1, format_args!("cannot serve: {error}")))
 }
 

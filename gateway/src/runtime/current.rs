@@ -16,6 +16,11 @@ impl Current {
         Self(ArcSwap::from_pointee(snapshot))
     }
 
+    /// Lets new requests see `snapshot`. The one before ends with its last request.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.0.store(Arc::new(snapshot));
+    }
+
     /// The snapshot for a new request.
     pub fn pin(&self) -> Arc<Snapshot> {
         self.0.load_full()

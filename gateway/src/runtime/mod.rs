@@ -3,6 +3,7 @@
 pub mod background;
 pub mod chain;
 mod current;
+mod loads;
 pub mod resolver;
 pub mod router;
 mod snapshot;
@@ -11,6 +12,7 @@ mod upstream;
 mod work;
 
 pub use current::Current;
+pub use loads::Loads;
 pub use snapshot::{Counts, RouteEntry, Snapshot};
 pub use stats::{RouteStats, Source};
 pub use upstream::{Demand, NoAddress, SystemAuthorities, TlsTerms, Upstream, Verification};

@@ -1,6 +1,10 @@
 //! One compiled configuration.
 
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 use signet_plugin_api::Route;
 
@@ -49,6 +53,18 @@ pub struct Counts {
 }
 
 impl Snapshot {
+    /// Takes over the counters of the routes that another snapshot has, too.
+    pub(crate) fn inherit(&mut self, earlier: &Self) {
+        let known: HashMap<&str, &Arc<RouteStats>> =
+            earlier.routes.iter().map(|entry| (&*entry.route.id, &entry.stats)).collect();
+        for entry in &mut self.routes {
+            if let Some(stats) = known.get(&*entry.route.id).filter(|stats| stats.has_labels_of(&entry.stats)) {
+                entry.stats = Arc::clone(stats);
+            }
+        }
+        self.unrouted = Arc::clone(&earlier.unrouted);
+    }
+
     /// Takes the routes of these ids out of service.
     pub(crate) fn quarantine(&mut self, ids: &HashSet<Arc<str>>) {
         for entry in self.routes.iter_mut().filter(|entry| ids.contains(&entry.route.id)) {

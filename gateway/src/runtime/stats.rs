@@ -50,6 +50,11 @@ impl RouteStats {
         Self { service: service.into(), route: route.into(), ..Self::default() }
     }
 
+    /// Whether it counts for the same labels.
+    pub(crate) fn has_labels_of(&self, other: &Self) -> bool {
+        (&self.service, &self.route) == (&other.service, &other.route)
+    }
+
     /// The `service` label.
     pub fn service(&self) -> &str {
         &self.service

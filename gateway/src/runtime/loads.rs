@@ -1,0 +1,51 @@
+//! How often the configuration was loaded, and with what success.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::SystemTime,
+};
+
+/// Counted since the process began to serve; the first load counts.
+#[derive(Debug)]
+pub struct Loads {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+    /// Seconds since 1970.
+    last_success: AtomicU64,
+}
+
+impl Loads {
+    /// The first configuration was just loaded.
+    pub fn begin() -> Self {
+        let loads = Self { succeeded: AtomicU64::new(0), failed: AtomicU64::new(0), last_success: AtomicU64::new(0) };
+        loads.succeeded();
+        loads
+    }
+
+    /// One more configuration serves.
+    pub fn succeeded(&self) {
+        self.succeeded.fetch_add(1, Relaxed);
+        // A clock before 1970 is wrong anyhow.
+        self.last_success.store(SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs()), Relaxed);
+    }
+
+    /// One was refused, and the one before goes on to serve.
+    pub fn failed(&self) {
+        self.failed.fetch_add(1, Relaxed);
+    }
+
+    /// Configurations that served: the number of the current one.
+    pub fn generation(&self) -> u64 {
+        self.succeeded.load(Relaxed)
+    }
+
+    /// Configurations that were refused.
+    pub fn failures(&self) -> u64 {
+        self.failed.load(Relaxed)
+    }
+
+    /// When the current one was loaded, in seconds since 1970.
+    pub fn last_success(&self) -> u64 {
+        self.last_success.load(Relaxed)
+    }
+}

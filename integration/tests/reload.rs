@@ -1,0 +1,135 @@
+//! SIGHUP: the file and what the settings name are loaded again, while requests go on.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};
+use signet_integration::{Certificate, Folder, Gateway, Issued, Request, Upstream};
+
+use crate::setup::service;
+
+fn one_route(upstream: &Upstream, path: &str) -> String {
+    service(upstream, &format!("- {{name: it, paths: [{path}]}}"))
+}
+
+fn certificate(issued: &Issued) -> String {
+    format!("certificates:\n-\n{}  snis: [{{name: a.test}}]\n", issued.yaml(2))
+}
+
+/// A connection that is kept.
+struct Kept(SslStream<TcpStream>);
+
+impl Kept {
+    fn open(gateway: &Gateway) -> Self {
+        let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+        builder.set_verify(SslVerifyMode::NONE);
+        let stream = TcpStream::connect(gateway.tls()).unwrap();
+        Self(builder.build().connect("a.test", stream).unwrap())
+    }
+
+    fn subject(&self) -> String {
+        let certificate = self.0.ssl().peer_certificate().expect("a certificate");
+        let name = certificate.subject_name().entries().next().expect("a name");
+        name.data().to_string().unwrap()
+    }
+
+    /// The status of one request.
+    fn get(&mut self, path: &str) -> u16 {
+        write!(self.0, "GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
+        let mut seen = Vec::new();
+        while !seen.windows(4).any(|window| window == b"\r\n\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).expect("the connection is there");
+            seen.push(byte[0]);
+        }
+        let head = String::from_utf8(seen).unwrap().to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+        let mut body = vec![0; length.trim().parse().unwrap()];
+        self.0.read_exact(&mut body).unwrap();
+        head.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+}
+
+#[test]
+fn another_file_serves_on_connections_that_are_kept_too() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&one_route(&upstream, "/old"));
+    let mut kept = gateway.client();
+    assert_eq!(kept.send(&Request::get("/old")).status, 200);
+    gateway.reload(&one_route(&upstream, "/new"));
+    assert_eq!(kept.send(&Request::get("/new")).status, 200);
+    assert_eq!(kept.send(&Request::get("/old")).status, 404);
+    let metrics = gateway.get_status("/metrics").text();
+    assert!(metrics.contains("\nsignet_config_generation 2\n"), "{metrics}");
+    assert!(metrics.contains("\nsignet_config_reloads_total{result=\"success\"} 2\n"), "{metrics}");
+    let requests = metrics.lines().find(|line| line.contains("route=\"it\"") && line.contains("code=\"200\""));
+    assert!(requests.is_some_and(|line| line.ends_with(" 2")), "the counters go on: {metrics}");
+}
+
+#[test]
+fn a_file_with_mistakes_changes_nothing_and_is_told() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&one_route(&upstream, "/old"));
+    gateway.reload("_format_version: '3.0'\nservices: 5\n");
+    assert_eq!(gateway.get("/old").status, 200);
+    let metrics = gateway.get_status("/metrics").text();
+    assert!(metrics.contains("\nsignet_config_reloads_total{result=\"failure\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("\nsignet_config_generation 1\n"), "{metrics}");
+    let told = gateway.stderr();
+    assert!(told.lines().any(|line| line.contains("kong.yml:2: services: ")), "{told}");
+    assert!(told.lines().any(|line| line.contains("the configuration is not changed")), "{told}");
+    gateway.reload(&one_route(&upstream, "/new"));
+    assert_eq!(gateway.get("/new").status, 200);
+}
+
+#[test]
+fn a_certificate_changes_and_no_connection_is_lost() {
+    let upstream = Upstream::echo();
+    let file = |name: &str| one_route(&upstream, "/") + &certificate(&Certificate::named(name).self_signed());
+    let gateway = Gateway::with(&file("first")).with_tls().start();
+    let mut kept = Kept::open(&gateway);
+    assert_eq!((kept.subject().as_str(), kept.get("/1")), ("first", 200));
+    gateway.reload(&file("second"));
+    assert_eq!(kept.get("/2"), 200);
+    let mut next = Kept::open(&gateway);
+    assert_eq!((next.subject().as_str(), next.get("/3")), ("second", 200));
+    assert_eq!(kept.get("/4"), 200);
+}
+
+#[test]
+fn the_certificate_of_the_settings_is_read_again() {
+    let (upstream, folder) = (Upstream::echo(), Folder::new());
+    let renew = |name: &str| {
+        let issued = Certificate::named(name).self_signed();
+        (folder.write("cert.pem", &issued.cert), folder.write("key.pem", &issued.key))
+    };
+    let (cert, key) = renew("first");
+    let gateway = Gateway::with(&one_route(&upstream, "/"))
+        .with_tls()
+        .setting("ssl_cert", &cert.display().to_string())
+        .setting("ssl_cert_key", &key.display().to_string())
+        .start();
+    assert_eq!(Kept::open(&gateway).subject(), "first");
+    renew("second");
+    gateway.hang_up();
+    assert_eq!(Kept::open(&gateway).subject(), "second");
+    folder.write("key.pem", "no key");
+    gateway.hang_up();
+    assert_eq!(Kept::open(&gateway).subject(), "second");
+    assert!(gateway.stderr().contains("ssl_cert_key: "), "{}", gateway.stderr());
+}
+
+#[test]
+fn the_certificate_that_was_made_at_start_is_kept() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::with(&one_route(&upstream, "/")).with_tls().start();
+    let serial = |kept: &Kept| {
+        let certificate = kept.0.ssl().peer_certificate().unwrap();
+        certificate.serial_number().to_bn().unwrap().to_hex_str().unwrap().to_string()
+    };
+    let before = serial(&Kept::open(&gateway));
+    gateway.hang_up();
+    assert_eq!(serial(&Kept::open(&gateway)), before);
+}
