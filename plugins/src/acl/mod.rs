@@ -18,7 +18,7 @@ use self::{
     config::{Config, Rule},
     roster::{Acls, Listed, Roster},
 };
-use crate::shared::credentials::Challenges;
+use crate::shared::refusal::Challenges;
 
 const NAME: &str = "acl";
 

@@ -13,7 +13,7 @@ use super::{
     stored::{Decoys, Stored},
     verified::{Attempt, VerifiedPasswords},
 };
-use crate::shared::credentials::{Secret, fingerprint};
+use crate::shared::secret::{Secret, fingerprint};
 
 const METHOD: &str = super::NAME;
 

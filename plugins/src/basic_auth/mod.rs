@@ -10,14 +10,9 @@ mod verified;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base64::{
-    Engine,
-    alphabet::STANDARD,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use http::{
     HeaderName, HeaderValue, StatusCode,
-    header::{AUTHORIZATION, PROXY_AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, PROXY_AUTHORIZATION, WWW_AUTHENTICATE},
 };
 use signet_plugin_api::{
     Busy, ConfigError, Context, CredentialKind, Flow, Handler, Identity, Phase, Plugin, PluginError, Request, Response,
@@ -29,17 +24,12 @@ use self::{
     config::{Config, Users, Verdict},
     verified::VerifiedPasswords,
 };
-use crate::shared::credentials::{Fallback, challenge};
+use crate::shared::{
+    encoding::base64,
+    refusal::{Fallback, challenge, overloaded},
+};
 
 const NAME: &str = "basic-auth";
-
-/// Clients differ in whether they send the padding; Kong takes both.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// The compiled plugin.
 pub(crate) struct BasicAuth {
@@ -87,7 +77,7 @@ impl Handler for BasicAuth {
             }
             Ok(None) => Ok(self.fallback.refuse(&self.refusal, cx)),
             // Not even as `anonymous`: the password may be right.
-            Err(Busy) => Ok(Flow::Respond(overloaded())),
+            Err(Busy) => Ok(Flow::Respond(overloaded("too many passwords are waiting to be verified"))),
         }
     }
 }
@@ -119,11 +109,6 @@ impl BasicAuth {
     }
 }
 
-fn overloaded() -> Response {
-    Response::error(StatusCode::SERVICE_UNAVAILABLE, "too many passwords are waiting to be verified")
-        .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
-}
-
 /// A user name and a password as they were sent; wiped when the request is through.
 struct Given {
     decoded: Zeroizing<Vec<u8>>,
@@ -138,7 +123,7 @@ impl Given {
         if !encoded.first()?.is_ascii_whitespace() {
             return None;
         }
-        let decoded = Zeroizing::new(BASE64.decode(encoded.trim_ascii_start()).ok()?);
+        let decoded = base64(encoded.trim_ascii_start())?;
         let colon = decoded.iter().position(|byte| *byte == b':')?;
         Some(Self { decoded, colon })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ring::digest;
 
 use super::{hash::PasswordHash, verified::HashedPassword};
-use crate::shared::credentials::{Secret, fingerprint};
+use crate::shared::secret::{Secret, fingerprint};
 
 /// A password as it is kept.
 pub(super) enum Stored {

@@ -13,7 +13,7 @@ use signet_plugin_api::{Busy, WorkPool};
 use zeroize::Zeroizing;
 
 use super::hash::PasswordHash;
-use crate::shared::credentials::array;
+use crate::shared::secret::array;
 
 /// What was verified stays true. It is forgotten all the same when nobody asks for it, since who could read the memory
 /// of the process would test guesses faster against an entry than against the hash.

@@ -11,10 +11,9 @@ mod tests;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{HeaderValue, Method, StatusCode, header::RETRY_AFTER};
+use http::Method;
 use signet_plugin_api::{
-    Claims, ConfigError, Context, CredentialKind, Flow, Handler, Phase, Plugin, PluginError, Request, Response, Scope,
-    WorkPool,
+    Claims, ConfigError, Context, CredentialKind, Flow, Handler, Phase, Plugin, PluginError, Request, Scope, WorkPool,
 };
 
 use self::{
@@ -24,7 +23,12 @@ use self::{
     refusal::{Refusal, Refusals},
     secrets::{Credential, Secrets},
 };
-use crate::shared::{claims, credentials::Fallback, jws::Jws, verification::VerificationKey};
+use crate::shared::{
+    claims,
+    jws::Jws,
+    refusal::{Fallback, overloaded},
+    verification::VerificationKey,
+};
 
 const NAME: &str = "jwt";
 
@@ -82,7 +86,7 @@ impl Handler for Jwt {
                 cx.authenticate(credential.identity(claims));
                 Ok(Flow::Continue)
             }
-            Err(Refusal::Busy) => Ok(Flow::Respond(overloaded())),
+            Err(Refusal::Busy) => Ok(Flow::Respond(overloaded("too many tokens are waiting to be verified"))),
             Err(refusal) => Ok(self.fallback.refuse(&self.refusals.respond(&refusal), cx)),
         }
     }
@@ -134,9 +138,4 @@ impl Jwt {
         let key = Arc::clone(key);
         Ok(self.pool.run(move || jws.verify([&*key])).await??)
     }
-}
-
-fn overloaded() -> Response {
-    Response::error(StatusCode::SERVICE_UNAVAILABLE, "too many tokens are waiting to be verified")
-        .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
 }

@@ -8,7 +8,7 @@ use http::{
 use serde_json::json;
 use signet_plugin_api::{Busy, ConfigError, Response};
 
-use crate::shared::{credentials::challenge, jws::Malformed, verification::BadSignature};
+use crate::shared::{jws::Malformed, refusal::challenge, verification::BadSignature};
 
 /// Why a request is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,26 +2,14 @@
 
 use std::sync::Arc;
 
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use hashbrown::HashMap;
 use http::HeaderValue;
 use serde::Deserialize;
 use signet_plugin_api::{
     Claims, ConfigError, Consumer, CredentialRecord, CredentialStore, CredentialWarnings, Identity, Proof,
 };
-use zeroize::Zeroizing;
 
-use crate::shared::{algorithm::Algorithm, credentials::Secret, verification::VerificationKey};
-
-const BASE64URL: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
+use crate::shared::{algorithm::Algorithm, encoding::either_base64, secret::Secret, verification::VerificationKey};
 
 /// One of `jwt_secrets`.
 #[derive(Debug, Deserialize)]
@@ -150,14 +138,9 @@ fn keys(entry: &Entry) -> Result<(VerificationKey, Option<VerificationKey>), Con
     let secret = entry.secret.as_ref().ok_or_else(missing)?.expose();
     let key = VerificationKey::from_secret(entry.algorithm, secret.as_bytes())
         .map_err(|error| ConfigError::new("secret", error.to_string()))?;
-    let decoded = decode(secret).and_then(|octets| VerificationKey::from_secret(entry.algorithm, &octets).ok());
+    let decoded =
+        either_base64(secret.as_bytes()).and_then(|octets| VerificationKey::from_secret(entry.algorithm, &octets).ok());
     Ok((key, decoded))
-}
-
-/// Both alphabets, with or without padding.
-fn decode(secret: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let url_safe = Zeroizing::new(secret.replace('+', "-").replace('/', "_"));
-    BASE64URL.decode(url_safe.as_bytes()).ok().map(Zeroizing::new)
 }
 
 fn remarks(entry: &Entry) -> Vec<ConfigError> {

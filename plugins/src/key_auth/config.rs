@@ -1,6 +1,6 @@
 //! The configuration of `key-auth` and of its credentials.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use http::{HeaderName, HeaderValue};
@@ -9,8 +9,9 @@ use signet_plugin_api::{ConfigError, Consumer, CredentialRecord, CredentialStore
 use subtle::ConstantTimeEq;
 
 use crate::shared::{
-    credentials::{Secret, array, fingerprint},
+    clock,
     names::header_name,
+    secret::{Secret, array, fingerprint},
 };
 
 /// `config` of the plugin.
@@ -110,9 +111,7 @@ fn halves(key: &[u8]) -> (Half, Half) {
 
 impl ApiKey {
     fn is_expired(&self) -> bool {
-        let Some(expires) = self.expires else { return false };
-        // A clock before 1970 is no reason to accept an expired key.
-        SystemTime::UNIX_EPOCH.elapsed().map_or(true, |now| now.as_secs() >= expires)
+        self.expires.is_some_and(|expires| clock::now() >= expires)
     }
 }
 

@@ -15,7 +15,8 @@ use signet_plugin_api::{
 use self::config::{ApiKey, Config, KeyName, Keys};
 use crate::shared::{
     body::{Fields, Presented},
-    credentials::{Fallback, PresentedKey, challenge},
+    refusal::{Fallback, challenge},
+    secret::PresentedKey,
 };
 
 const NAME: &str = "key-auth";

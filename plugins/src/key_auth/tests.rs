@@ -4,7 +4,7 @@ use signet_plugin_api::Proof;
 
 use super::NAME;
 use crate::{
-    shared::credentials::PresentedKey,
+    shared::secret::PresentedKey,
     testing::{Exchange, World, answered, text},
 };
 

@@ -25,7 +25,7 @@ use self::{
     trust::Trust,
     verdict::{Callers, Judge, Proven},
 };
-use crate::shared::{credentials::Fallback, names::remove_lookalikes};
+use crate::shared::{names::remove_lookalikes, refusal::Fallback};
 
 const NAME: &str = "mtls-auth";
 

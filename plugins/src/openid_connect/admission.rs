@@ -11,12 +11,11 @@ use super::{
     answers::{Digest, Digester, Digestible, MEMORY, size},
     caller::CallerRules,
     claims::Requirement,
-    client::now,
     config::{Config, kinds::TokenHeader, review::claim_headers},
     issuer::Known,
     refusal::Refusal,
 };
-use crate::shared::{claims::numeric_date, names::remove_lookalikes};
+use crate::shared::{claims::numeric_date, clock::now, names::remove_lookalikes};
 
 /// How long an admission that nobody uses is remembered: also those of configurations that are gone.
 const IDLE: Duration = Duration::from_secs(600);

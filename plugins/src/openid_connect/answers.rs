@@ -12,6 +12,7 @@ use signet_plugin_api::{Claims, ConfigError};
 use zeroize::Zeroizing;
 
 use super::{config::Config, trouble::Trouble};
+use crate::shared::{clock, secret::array};
 
 /// How much is remembered, in bytes of tokens and claims.
 pub(super) const MEMORY: u64 = 64 * 1024 * 1024;
@@ -87,11 +88,7 @@ impl Digester {
             context.update(&part.len().to_be_bytes());
             context.update(part);
         }
-        let mut digest = [0; 32];
-        for (to, from) in digest.iter_mut().zip(context.sign().as_ref()) {
-            *to = *from;
-        }
-        digest
+        array(context.sign().as_ref())
     }
 }
 
@@ -137,7 +134,7 @@ impl Answers {
             let verdict = ask.await?;
             let seconds = match &verdict {
                 _ if !keep => 0,
-                Verdict::Good(answer) => answer.until.saturating_sub(super::client::now()),
+                Verdict::Good(answer) => answer.until.saturating_sub(clock::now()),
                 Verdict::Bad(_) => lifetimes.negative,
             };
             Ok(Remembered { verdict, lifetime: Duration::from_secs(seconds) })
@@ -192,7 +189,7 @@ mod tests {
     const LIFETIMES: Lifetimes = Lifetimes { usual: 100, most: Some(50), least: Some(5), negative: 10 };
 
     fn good(seconds: u64) -> Verdict {
-        let until = super::super::client::now() + seconds;
+        let until = clock::now() + seconds;
         Verdict::Good(Arc::new(Answer { claims: Arc::default(), access_token: None, id_token: None, until }))
     }
 

@@ -13,10 +13,12 @@ use super::{
         review::arguments,
     },
     exchange::{Asking, Exchange},
-    http::HttpSettings,
     issuer::{Demands, Issuer, IssuerSettings},
 };
-use crate::shared::credentials::{Secret, fingerprint};
+use crate::shared::{
+    http::HttpSettings,
+    secret::{Secret, fingerprint},
+};
 
 /// What is asked of the provider, shared with the configurations before and after this one.
 pub(super) fn exchange(config: &Config, scope: &Scope<'_>) -> Result<Arc<Exchange>, ConfigError> {

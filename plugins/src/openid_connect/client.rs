@@ -1,9 +1,6 @@
 //! How the gateway proves to an identity provider who it is (OpenID Connect Core, 9).
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use form_urlencoded::byte_serialize;
@@ -14,9 +11,12 @@ use zeroize::Zeroizing;
 
 use super::{
     config::{Config, kinds::ClientAuth},
-    http::Form,
+    form::Form,
 };
-use crate::shared::jose::{HmacSigner, Signer, append_part};
+use crate::shared::{
+    clock,
+    jose::{HmacSigner, Signer, append_part},
+};
 
 /// How long an assertion is good, in seconds: it is made for one question.
 const ASSERTION_LIFETIME: u64 = 60;
@@ -112,12 +112,12 @@ impl GatewayClient {
 
     async fn assertion(&self, audience: &str) -> Result<String, NoAssertion> {
         let AssertionKey { signer, kid } = self.key.clone().ok_or(NoAssertion)?;
-        let now = UNIX_EPOCH.elapsed().map_err(|_| NoAssertion)?.as_secs();
+        let now = clock::now();
         let kid = kid.map_or_else(String::new, |kid| format!(",\"kid\":{kid}"));
         let header = format!("{{\"typ\":\"JWT\",\"alg\":\"{}\"{kid}}}", signer.alg());
         let claims = serde_json::json!({
             "iss": self.id, "sub": self.id, "aud": audience, "jti": Uuid::new_v4().to_string(),
-            "iat": now, "exp": now + ASSERTION_LIFETIME,
+            "iat": now, "exp": now.saturating_add(ASSERTION_LIFETIME),
         });
         let mut token = Vec::new();
         append_part(header.as_bytes(), &mut token);
@@ -153,11 +153,6 @@ fn shared_secret(alg: Option<&str>, secret: &[u8]) -> Result<Arc<dyn Signer>, Co
             format!("`{other}` does not go with `client_secret_jwt`; HS256 or HS512"),
         )),
     }
-}
-
-/// Seconds since 1970. A clock before that makes every token one of the future.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
 }
 
 #[cfg(test)]

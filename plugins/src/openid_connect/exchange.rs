@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderValue, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::Value;
 use signet_plugin_api::Claims;
@@ -10,13 +10,17 @@ use zeroize::Zeroizing;
 
 use super::{
     answers::{Answer, Answers, Digest, Digester, Digestible, Lifetimes, Verdict},
-    client::{GatewayClient, basic_header, now},
+    client::{GatewayClient, basic_header},
     config::kinds::ClientAuth,
-    http::{Answer as HttpAnswer, Form, Question},
+    form::Form,
     issuer::{Issuer, Known},
     trouble::Trouble,
 };
-use crate::shared::claims::numeric_date;
+use crate::shared::{
+    claims::numeric_date,
+    clock::now,
+    http::{Answer as HttpAnswer, Question},
+};
 
 /// How one of the provider's endpoints is asked.
 #[derive(Default)]
@@ -221,8 +225,8 @@ impl Exchange {
     }
 
     async fn post(&self, uri: Uri, authorization: Option<HeaderValue>, form: Form) -> Result<HttpAnswer, Trouble> {
-        let question = Question { method: Method::POST, uri, authorization, form: Some(form) };
-        Ok(self.issuer.http.ask(question).await?)
+        let question = Question::post(uri, "application/x-www-form-urlencoded", form);
+        Ok(self.issuer.http.ask(Question { authorization, ..question }).await?)
     }
 
     fn good(&self, claims: Claims) -> Verdict {

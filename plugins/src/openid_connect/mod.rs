@@ -9,7 +9,7 @@ mod claims;
 mod client;
 mod config;
 mod exchange;
-mod http;
+mod form;
 mod issuer;
 mod presented;
 mod refusal;
@@ -23,8 +23,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use ::http::Method;
 use async_trait::async_trait;
+use http::Method;
 use signet_plugin_api::{
     ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, ResponseHeader, Scope,
 };
@@ -39,7 +39,7 @@ use self::{
     refusal::{Refusal, Replies},
     token::TokenRules,
 };
-use crate::shared::credentials::Fallback;
+use crate::shared::{clock, refusal::Fallback};
 
 const NAME: &str = "openid-connect";
 
@@ -130,7 +130,7 @@ impl OpenidConnect {
         let response = self.replies.of(refusal);
         if let Refusal::Unavailable(trouble) = refusal {
             // It may be so for many requests at once: one warning a second is enough.
-            let now = client::now();
+            let now = clock::now();
             if self.warned.swap(now, Relaxed) == now {
                 debug!(request_id, reason = %trouble, "the identity provider is not available");
             } else {

@@ -2,10 +2,6 @@
 
 use std::borrow::Cow;
 
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use http::{
     HeaderName, HeaderValue,
     header::{AUTHORIZATION, COOKIE},
@@ -20,12 +16,10 @@ use super::{
     },
     exchange::Grant,
 };
-use crate::shared::body::{Fields, Presented};
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+use crate::shared::{
+    body::{Fields, Presented},
+    encoding::base64,
+};
 
 /// Headers that hold a bare token, as in Kong.
 const TOKEN_HEADERS: [HeaderName; 2] =
@@ -203,8 +197,8 @@ async fn pair(
 
 fn basic(request: &Request<'_>) -> Option<(String, String)> {
     let encoded = after_scheme(request.header(&AUTHORIZATION)?, "basic")?;
-    let decoded = Zeroizing::new(String::from_utf8(BASE64.decode(encoded).ok()?).ok()?);
-    let (name, secret) = decoded.split_once(':')?;
+    let decoded = base64(encoded)?;
+    let (name, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
     (!name.is_empty() && !secret.is_empty()).then(|| (name.to_owned(), secret.to_owned()))
 }
 

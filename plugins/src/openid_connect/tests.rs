@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use signet_plugin_api::{Handler, Proof, Scope};
 
-use super::{NAME, client::now, config::Config, exchange::Exchange, issuer::Known, token::TokenRules};
+use super::{NAME, config::Config, exchange::Exchange, issuer::Known, token::TokenRules};
 use crate::{
-    shared::{algorithm::Algorithm, testing::Forge},
+    shared::{algorithm::Algorithm, clock::now, testing::Forge},
     testing::{Exchange as Request, World, answered, text},
 };
 

@@ -6,7 +6,6 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use signet_plugin_api::{Claims, ConfigError, WorkPool};
 
 use super::{
-    client::now,
     config::Config,
     issuer::{Issuer, Known},
     trouble::Trouble,
@@ -14,6 +13,7 @@ use super::{
 use crate::shared::{
     algorithm::Algorithm,
     claims::{numeric_date, text, texts},
+    clock::now,
     jws::Jws,
     verification::{BadSignature, VerificationKey},
 };

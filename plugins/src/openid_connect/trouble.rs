@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::http::NoAnswer;
+use crate::shared::http::NoAnswer;
 
 /// What happened, for the log. It contains no credential.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    credentials::Secret,
     jose::{HmacSigner, RsaSigner, Signer},
+    secret::Secret,
 };
 
 /// Some tools pad their base64url although RFC 7515 says not to.

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// How many keys a set may have.
-pub(crate) const MAX_KEYS: usize = 100;
+const MAX_KEYS: usize = 100;
 
 /// How many keys of a set are tried on one token: each costs a verification, and who sends the token chooses how many fit.
 const MAX_TRIES: usize = 8;
@@ -60,7 +60,7 @@ impl Jwks {
     /// Reads a set. Keys for something else and keys of kinds that are not known are skipped, as RFC 7517, 5 asks for.
     ///
     /// # Errors
-    /// When it is not a set, or has more than [`MAX_KEYS`] keys.
+    /// When it is not a set, or has too many keys.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, KeyError> {
         let document: Document<'_> =
             serde_json::from_slice(json).map_err(|error| KeyError::new(format!("not a JWK set: {error}")))?;

@@ -1,15 +1,29 @@
 //! What two plugins use.
 
-pub(crate) mod algorithm;
+// A request's credentials: where they stand, and what becomes of it when they are not good.
 pub(crate) mod body;
-pub(crate) mod claims;
-pub(crate) mod credentials;
+mod multipart;
+pub(crate) mod names;
+pub(crate) mod refusal;
+
+// Secrets, and how they are written.
+pub(crate) mod encoding;
+pub(crate) mod secret;
+
+// Tokens that are signed here: `jwk` reads the key, `jose` signs.
 pub(crate) mod jose;
 pub(crate) mod jwk;
+
+// Tokens of others: `jws` takes one apart, `verification` has the key, `claims` what it says.
+pub(crate) mod algorithm;
+pub(crate) mod claims;
 pub(crate) mod jwks;
 pub(crate) mod jws;
-pub(crate) mod multipart;
-pub(crate) mod names;
+pub(crate) mod verification;
+
+// The world outside.
+pub(crate) mod clock;
+pub(crate) mod http;
+
 #[cfg(test)]
 pub(crate) mod testing;
-pub(crate) mod verification;

@@ -16,7 +16,7 @@ pub(crate) fn header_name(name: &str) -> Result<HeaderName, String> {
 pub(crate) fn settable_header(name: &str) -> Result<HeaderName, String> {
     match header_name(name)? {
         header::HOST | header::CONNECTION | header::CONTENT_LENGTH | header::TRANSFER_ENCODING => {
-            Err(format!("`{name}` is a header of HTTP itself and cannot carry a token"))
+            Err(format!("`{name}` is a header of HTTP itself and cannot be set"))
         }
         name => Ok(name),
     }

@@ -2,10 +2,6 @@
 
 use std::borrow::Cow;
 
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use http::{HeaderName, header};
 use serde_json::value::RawValue;
 use signet_plugin_api::{Claims, Consumer, Context, Identity, PluginError, Proof, Request};
@@ -14,12 +10,7 @@ use super::{
     config::{ApikeyClientId, Config, IdentitySource},
     refusal::Refusal,
 };
-use crate::shared::credentials::PresentedKey;
-
-const BASE64URL: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+use crate::shared::{encoding::either_base64, secret::PresentedKey};
 
 /// What a token says about its caller.
 pub(super) struct Caller<'a> {
@@ -146,8 +137,8 @@ impl CallerSource {
         let (Some(_), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
             return Err(Refusal::NotThreeParts);
         };
-        let json =
-            decode(payload).ok_or_else(|| Refusal::NotJson { reason: "the payload is not base64".to_owned() })?;
+        let json = either_base64(payload)
+            .ok_or_else(|| Refusal::NotJson { reason: "the payload is not base64".to_owned() })?;
         serde_json::from_slice::<&RawValue>(&json).map_err(|error| Refusal::NotJson { reason: error.to_string() })?;
         Claims::parse(&json).map_err(|_| self.no_claim())
     }
@@ -178,24 +169,12 @@ enum Presented<'a> {
 }
 
 fn basic_username(credentials: &[u8]) -> Result<ClientId<'static>, Refusal> {
-    let decoded = String::from_utf8(decode(credentials).ok_or(Refusal::NotBase64)?).map_err(|_| Refusal::NoClientId)?;
+    let decoded = either_base64(credentials).ok_or(Refusal::NotBase64)?;
+    let decoded = std::str::from_utf8(&decoded).map_err(|_| Refusal::NoClientId)?;
     match decoded.split_once(':') {
         Some((username, _)) if !username.is_empty() => Ok(ClientId::Text(Cow::Owned(username.to_owned()))),
         _ => Err(Refusal::NoClientId),
     }
-}
-
-/// Both alphabets, with or without padding.
-fn decode(base64: &[u8]) -> Option<Vec<u8>> {
-    let url_safe: Vec<u8> = base64
-        .iter()
-        .map(|byte| match byte {
-            b'+' => b'-',
-            b'/' => b'_',
-            other => *other,
-        })
-        .collect();
-    BASE64URL.decode(url_safe).ok()
 }
 
 fn text(name: &str) -> Result<ClientId<'_>, Refusal> {

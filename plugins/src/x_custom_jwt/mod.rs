@@ -11,10 +11,10 @@ mod token;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::HeaderValue;
 use signet_plugin_api::{
-    Busy, ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, Response, ResponseHeader, Scope,
-    WorkPool, async_trait,
+    Busy, ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, ResponseHeader, Scope, WorkPool,
+    async_trait,
 };
 
 use self::{
@@ -22,7 +22,7 @@ use self::{
     config::{Config, SentHeader},
     token::{Draft, Mint},
 };
-use crate::shared::{jose::Signer, names::remove_lookalikes};
+use crate::shared::{jose::Signer, names::remove_lookalikes, refusal::overloaded};
 
 pub use self::parts::TokenParts;
 
@@ -72,7 +72,9 @@ impl Handler for XCustomJwt {
                 return Ok(Flow::Respond(refusal.respond(self.verbose)));
             }
         };
-        let Ok(signed) = self.sign(draft).await else { return Ok(Flow::Respond(overloaded())) };
+        let Ok(signed) = self.sign(draft).await else {
+            return Ok(Flow::Respond(overloaded("too many tokens are waiting to be signed")));
+        };
         let value = signed?;
         if self.downstream.is_some() {
             cx.insert(Issued(value.clone()));
@@ -106,9 +108,4 @@ impl XCustomJwt {
         let signer = Arc::clone(&self.signer);
         self.pool.run(move || draft.sign(&*signer)).await
     }
-}
-
-fn overloaded() -> Response {
-    Response::error(StatusCode::SERVICE_UNAVAILABLE, "too many tokens are waiting to be signed")
-        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
 }

@@ -12,7 +12,7 @@ use signet_plugin_api::{
 
 use crate::{
     builtin,
-    shared::credentials::PresentedKey,
+    shared::secret::PresentedKey,
     testing::{Exchange, World, answered, route, service, text},
 };
 
@@ -576,7 +576,7 @@ fn every_wrong_field_is_named() {
         (json!({ "upstream_custom_jwt_header": "" }), "upstream_custom_jwt_header: must not be empty"),
         (
             json!({ "downstream_custom_jwt_header": "Content-Length" }),
-            "downstream_custom_jwt_header: `Content-Length` is a header of HTTP itself and cannot carry a token",
+            "downstream_custom_jwt_header: `Content-Length` is a header of HTTP itself and cannot be set",
         ),
         (json!({ "bearer_clientid_claim": "" }), "bearer_clientid_claim: the name of a claim is needed"),
         (

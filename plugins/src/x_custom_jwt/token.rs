@@ -1,9 +1,6 @@
 //! The token: its claims are written as JSON text into one buffer, encoded into another, and signed there.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::fmt;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -16,7 +13,10 @@ use super::{
     caller::{Caller, ClientId},
     config::{Config, MoreClaims},
 };
-use crate::shared::jose::{Signer, append_part, encoded_len};
+use crate::shared::{
+    clock,
+    jose::{Signer, append_part, encoded_len},
+};
 
 /// The claims of ours that replace incoming ones of the same name.
 const OURS: [&str; 7] = ["iss", "iat", "exp", "jti", "aud", "act", "client_id"];
@@ -114,12 +114,12 @@ impl Mint {
     }
 
     fn write_issue(&self, out: &mut Vec<u8>) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        let now = clock::now();
         out.extend_from_slice(self.issuer.as_bytes());
         out.extend_from_slice(b",\"iat\":");
         out.extend_from_slice(itoa::Buffer::new().format(now).as_bytes());
         out.extend_from_slice(b",\"exp\":");
-        out.extend_from_slice(itoa::Buffer::new().format(now + u64::from(self.expires_in)).as_bytes());
+        out.extend_from_slice(itoa::Buffer::new().format(now.saturating_add(u64::from(self.expires_in))).as_bytes());
     }
 
     pub(super) fn encode(&self, claims: Vec<u8>) -> Draft {

@@ -1,12 +1,12 @@
 //! Whether a certificate of a chain was revoked: its responder is asked, else the list that it names.
 
-mod fetch;
 pub(super) mod list;
 mod ocsp;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use http::{StatusCode, Uri, uri::Scheme};
 use moka::future::Cache;
 use openssl::{
     error::ErrorStack,
@@ -14,14 +14,12 @@ use openssl::{
     sha::sha256,
     x509::{GeneralNameRef, X509, X509Ref, store::X509Store},
 };
-use signet_plugin_api::{Busy, Names, Scope, WorkPool};
+use signet_plugin_api::{Busy, Scope, WorkPool};
 use tokio::time::timeout;
 
-use self::{
-    fetch::{NoAnswer, Question},
-    list::{List, Useless},
-};
+use self::list::{List, Useless};
 use super::config::Revocation;
+use crate::shared::http::{Http, HttpSettings, NoAnswer, Question};
 
 /// A certificate's servers are asked up to this many of each kind.
 const SERVERS: usize = 2;
@@ -38,7 +36,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 pub(super) struct Revocations {
     strict: bool,
     patience: Duration,
-    names: Arc<dyn Names>,
+    http: Http,
     /// The authorities, for certificates of any purpose.
     anchors: Arc<X509Store>,
     /// By address and issuer.
@@ -73,8 +71,12 @@ pub(super) enum Objection {
 /// Why a server has no answer that counts, for the log.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
+    #[error("it is at no http:// address")]
+    Address,
     #[error("{0}")]
     Fetch(#[from] NoAnswer),
+    #[error("it answered {0}")]
+    Status(StatusCode),
     #[error("the answer does not verify: {0}")]
     Answer(ErrorStack),
     #[error("the list does not count: {0}")]
@@ -104,7 +106,9 @@ impl Revocations {
         };
         let lists = Cache::builder().max_capacity(LISTS).time_to_live(lifetime).build();
         let silent = Cache::builder().max_capacity(LISTS).time_to_live(SILENCE).build();
-        Some(Self { strict, patience, names: scope.names(), anchors, lists, pool: scope.hashing_pool(), silent })
+        let settings = HttpSettings { verify: true, timeout: patience, keepalive: false };
+        let http = Http::new(&settings, scope.names());
+        Some(Self { strict, patience, http, anchors, lists, pool: scope.hashing_pool(), silent })
     }
 
     /// Checks every certificate of a verified path but its end, which the configuration trusts. Gives how long the result may
@@ -157,7 +161,8 @@ impl Revocations {
     async fn by_responder(&self, url: &str, certificate: &X509Ref, issuer: &X509Ref) -> Standing {
         let standing = async {
             let question = ocsp::question(certificate, issuer)?;
-            let answer = self.ask(Question { url, ocsp: Some(question), limit: LONGEST_ANSWER }).await?;
+            let question = Question::post(address(url)?, "application/ocsp-request", question);
+            let answer = self.ask(url, Question { limit: LONGEST_ANSWER, ..question }).await?;
             ocsp::read(&answer, certificate, issuer, &self.anchors).map_err(Trouble::Answer)
         };
         self.known(url, standing.await).await
@@ -169,7 +174,7 @@ impl Revocations {
             if let Some(list) = self.lists.get(&key).await {
                 return Ok(list);
             }
-            let bytes = self.ask(Question { url, ocsp: None, limit: LONGEST_LIST }).await?;
+            let bytes = self.ask(url, Question { limit: LONGEST_LIST, ..Question::get(address(url)?) }).await?;
             let issuer = issuer.clone();
             let list = Arc::new(self.pool.run(move || List::read(&bytes, &issuer)).await??);
             self.lists.insert(key, Arc::clone(&list)).await;
@@ -179,11 +184,12 @@ impl Revocations {
         self.known(url, standing).await
     }
 
-    async fn ask(&self, question: Question<'_>) -> Result<Bytes, Trouble> {
-        if self.silent.contains_key(question.url) {
+    async fn ask(&self, url: &str, question: Question) -> Result<Bytes, Trouble> {
+        if self.silent.contains_key(url) {
             return Err(Trouble::Silent);
         }
-        Ok(question.ask(&*self.names, self.patience).await?)
+        let answer = self.http.ask(question).await?;
+        if answer.status == StatusCode::OK { Ok(answer.body) } else { Err(Trouble::Status(answer.status)) }
     }
 
     async fn known(&self, url: &str, standing: Result<Standing, Trouble>) -> Standing {
@@ -197,6 +203,12 @@ impl Revocations {
         }
         Standing::Unreachable
     }
+}
+
+/// Over TLS the server's own certificate would have to be checked first.
+fn address(url: &str) -> Result<Uri, Trouble> {
+    let uri: Option<Uri> = url.parse().ok();
+    uri.filter(|uri| uri.scheme() == Some(&Scheme::HTTP)).ok_or(Trouble::Address)
 }
 
 /// The OCSP responders that a certificate names (RFC 5280, 4.2.2.1).

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use serde::{Deserialize, Deserializer, de::Error};
 use zeroize::Zeroizing;
 
-use crate::shared::{credentials::fingerprint, jwk::SigningKey, names::settable_header};
+use crate::shared::{jwk::SigningKey, names::settable_header, secret::fingerprint};
 
 /// A switch with Kong's default.
 #[derive(Deserialize, Clone, Copy)]

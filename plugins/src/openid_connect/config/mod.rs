@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 pub(super) use self::at_default::AT_DEFAULT;
 use self::kinds::{AuthMethod, ClientAuth, ClientKey, ConsumerBy, Endpoint, Number, Place, Switch, TokenHeader};
-use crate::shared::credentials::Secret;
+use crate::shared::secret::Secret;
 
 /// `config` of the plugin. A list that is a path leads to a claim inside of claims.
 #[derive(Deserialize, Default)]

@@ -7,7 +7,7 @@ use super::{
     Config,
     kinds::{AuthMethod, ClientAuth, Place, endpoint},
 };
-use crate::shared::{credentials::Secret, names::settable_header};
+use crate::shared::{names::settable_header, secret::Secret};
 
 /// The paths of discovery documents (OpenID Connect Discovery, 4; RFC 8414, 3).
 const WELL_KNOWN: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];

@@ -21,8 +21,12 @@ use tracing::{info, warn};
 
 pub(super) use self::{demands::Demands, document::Metadata};
 use self::{demands::Unsupported, document::Untrusted};
-use super::http::{Http, HttpSettings, NoAnswer, Question};
-use crate::shared::{algorithm::Algorithm, jwks::Jwks, verification::VerificationKey};
+use crate::shared::{
+    algorithm::Algorithm,
+    http::{Http, HttpSettings, NoAnswer, Question},
+    jwks::Jwks,
+    verification::VerificationKey,
+};
 
 /// How old what is known may become before it is fetched again without a reason.
 const REFRESH: Duration = Duration::from_secs(300);

@@ -1,4 +1,4 @@
-//! Connections to identity providers: names as the gateway looks them up, TLS with the OpenSSL that it links.
+//! Connections to other servers: names as the gateway looks them up, TLS with the OpenSSL that it links.
 
 use std::{
     future::Future,
