@@ -18,7 +18,7 @@ pub struct Resources {
     pub ca_certificates: Arc<CaCertificates>,
     /// The threads that sign.
     pub signing: WorkPool,
-    /// The threads that verify passwords.
+    /// The threads for what takes longer than a signature.
     pub hashing: WorkPool,
     /// What outlives one configuration.
     pub backgrounds: Arc<Backgrounds>,

@@ -64,7 +64,7 @@ impl<'a> Scope<'a> {
         self.resources.signing.clone()
     }
 
-    /// The threads that verify passwords.
+    /// The threads for what takes longer than a signature: passwords, long lists.
     pub fn hashing_pool(&self) -> WorkPool {
         self.resources.hashing.clone()
     }
