@@ -19,15 +19,18 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[test]
 fn a_page_on_another_origin_verifies_a_token_with_the_keys_of_the_gateway() {
     let upstream = Upstream::echo();
-    let gateway = Gateway::of(repository("conf/demo.yaml")).resolve("httpbin.test:80", upstream.address()).start();
+    let gateway =
+        Gateway::of(repository("conf/demo.yaml")).with_tls().resolve("httpbin.test:80", upstream.address()).start();
     let sent = gateway.send(&Request::get("/basicAuth").header("authorization", "Basic bXktdXNlcjpNeSBwQHNzd29yZCE="));
     assert_eq!(sent.status, 200, "{sent:?}");
     let token = upstream.one().header("x-custom-jwt").expect("a token").to_owned();
 
-    let outcome = verified_by_browser(&format!("http://{}/x-custom-jwt/jwks", gateway.proxy()), &token);
-    assert_eq!(outcome["verified"], true, "{outcome}");
-    assert_eq!(outcome["tampered"], false, "{outcome}");
-    assert_eq!(outcome["claims"]["client_id"], "my-user", "{outcome}");
+    for listener in [format!("https://{}", gateway.tls()), format!("http://{}", gateway.proxy())] {
+        let outcome = verified_by_browser(&format!("{listener}/x-custom-jwt/jwks"), &token);
+        assert_eq!(outcome["verified"], true, "{listener}: {outcome}");
+        assert_eq!(outcome["tampered"], false, "{listener}: {outcome}");
+        assert_eq!(outcome["claims"]["client_id"], "my-user", "{listener}: {outcome}");
+    }
 }
 
 #[test]
