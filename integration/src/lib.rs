@@ -1,6 +1,7 @@
 //! What the black-box tests share: the gateway as a process, upstreams that record or misbehave, and an HTTP client that hides nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helper reports by panicking")]
 
+mod acceptor;
 mod certificates;
 mod client;
 mod curl;

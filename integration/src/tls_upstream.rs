@@ -2,12 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    thread,
+    net::{SocketAddr, TcpStream},
 };
 
 use openssl::{
@@ -18,15 +13,11 @@ use openssl::{
 };
 use serde_json::json;
 
-use crate::{DEADLINE, pki::Identity};
+use crate::{DEADLINE, acceptor::Acceptor, pki::Identity};
 
 /// A listener; stops accepting when dropped.
 #[derive(Debug)]
-pub struct TlsUpstream {
-    address: SocketAddr,
-    accepted: Arc<AtomicUsize>,
-    stopped: Arc<AtomicBool>,
-}
+pub struct TlsUpstream(Acceptor);
 
 impl TlsUpstream {
     /// Answers each request with JSON: `sni`, `client` (the common name of its certificate), `alpn`, and the number of the
@@ -40,49 +31,26 @@ impl TlsUpstream {
         identity: &Identity,
         handle: impl Fn(SslStream<TcpStream>, usize) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        let context = Arc::new(context(identity));
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the upstream");
-        let address = listener.local_addr().expect("its address");
-        let (accepted, stopped): (Arc<AtomicUsize>, Arc<AtomicBool>) = Default::default();
-        let upstream = Self { address, accepted: Arc::clone(&accepted), stopped: Arc::clone(&stopped) };
-        let handle = Arc::new(handle);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if stopped.load(Ordering::SeqCst) {
-                    return;
-                }
-                let number = accepted.fetch_add(1, Ordering::SeqCst);
-                let (context, handle) = (Arc::clone(&context), Arc::clone(&handle));
-                thread::spawn(move || {
-                    stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
-                    stream.set_nodelay(true).expect("no delay");
-                    let mut stream = SslStream::new(Ssl::new(&context).expect("a session"), stream).expect("a stream");
-                    // A gateway that does not trust us goes away; that is no failure of the upstream.
-                    if stream.accept().is_ok() {
-                        drop(handle(stream, number));
-                    }
-                });
+        let context = context(identity);
+        Self(Acceptor::start(move |stream, number| {
+            stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
+            stream.set_nodelay(true).expect("no delay");
+            let mut stream = SslStream::new(Ssl::new(&context).expect("a session"), stream).expect("a stream");
+            // A gateway that does not trust us goes away; that is no failure of the upstream.
+            if stream.accept().is_ok() {
+                drop(handle(stream, number));
             }
-        });
-        upstream
+        }))
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// How many connections it has accepted.
     pub fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for TlsUpstream {
-    fn drop(&mut self) {
-        self.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts.
-        let _ = TcpStream::connect(self.address);
+        self.0.accepted()
     }
 }
 

@@ -3,14 +3,13 @@
 use std::{
     io::{self, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    thread,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::wire::{Headers, Reader};
+use crate::{
+    acceptor::Acceptor,
+    wire::{Headers, Reader},
+};
 
 /// A request as an upstream saw it.
 #[derive(Debug, Clone)]
@@ -41,10 +40,8 @@ impl Seen {
 /// A listener with a behaviour; stops accepting when dropped.
 #[derive(Debug)]
 pub struct Upstream {
-    address: SocketAddr,
+    acceptor: Acceptor,
     seen: Arc<Mutex<Vec<Seen>>>,
-    accepted: Arc<AtomicUsize>,
-    stopped: Arc<AtomicBool>,
 }
 
 impl Upstream {
@@ -81,28 +78,14 @@ impl Upstream {
 
     /// Any behaviour: `handle` is called for each connection, which closes when it returns.
     pub fn serve(handle: impl Fn(&mut Conversation) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the upstream");
-        let upstream = Self {
-            address: listener.local_addr().expect("its address"),
-            seen: Arc::default(),
-            accepted: Arc::default(),
-            stopped: Arc::default(),
-        };
-        let (seen, accepted, stopped) = (upstream.seen.clone(), upstream.accepted.clone(), upstream.stopped.clone());
-        let handle = Arc::new(handle);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if stopped.load(Ordering::SeqCst) {
-                    return;
-                }
-                let number = accepted.fetch_add(1, Ordering::SeqCst);
-                let mut conversation = Conversation { reader: Reader::new(stream), number, seen: Arc::clone(&seen) };
-                let handle = Arc::clone(&handle);
-                // The gateway may go away in the middle; that is no failure of the upstream.
-                thread::spawn(move || drop(handle(&mut conversation)));
-            }
+        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let record = Arc::clone(&seen);
+        let acceptor = Acceptor::start(move |stream, number| {
+            let mut conversation = Conversation { reader: Reader::new(stream), number, seen: Arc::clone(&record) };
+            // The gateway may go away in the middle; that is no failure of the upstream.
+            drop(handle(&mut conversation));
         });
-        upstream
+        Self { acceptor, seen }
     }
 
     /// An address where nothing listens.
@@ -113,12 +96,12 @@ impl Upstream {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.acceptor.address()
     }
 
     /// How many connections it has accepted.
     pub fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::SeqCst)
+        self.acceptor.accepted()
     }
 
     /// The requests since the last call.
@@ -131,14 +114,6 @@ impl Upstream {
         let mut seen = self.take();
         assert_eq!(seen.len(), 1, "one request is expected: {seen:?}");
         seen.pop().expect("it has one")
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts.
-        let _ = TcpStream::connect(self.address);
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a request to its route, by the rules of Kong's `traditional_compatible` router.
 //!
-//! Every path of every route becomes an [`Entry`]; entries are sorted once, best first, so that a position in that order
+//! Every path of every route becomes an entry; entries are sorted once, best first, so that a position in that order
 //! is all that is compared per request. Entries are found by host, then by the literal beginning of their path.
 
 mod conditions;
