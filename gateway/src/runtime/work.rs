@@ -1,4 +1,4 @@
-//! Threads for work that would delay other requests on an I/O thread: signing, verifying passwords.
+//! Threads for work that would delay other requests on an I/O thread: signing, verifying passwords, reading long lists.
 
 use std::{
     io,
