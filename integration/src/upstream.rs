@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError},
 };
 
