@@ -79,7 +79,11 @@ impl Judge {
     /// Verifying is done here and not on a thread of its own: two or three signature checks are less than the handshake
     /// cost that brought the chain, on this same thread.
     pub(super) async fn verdict(&self, chain: &CertificateChain) -> Arc<Verdict> {
-        self.known.get_with(chain.digest, async { Arc::new(self.judge(chain).await) }).await
+        if let Some(known) = self.known.get(&chain.digest).await {
+            return known;
+        }
+        // In a box: what a new chain needs must not make every request's state larger.
+        Box::pin(self.known.get_with(chain.digest, async { Arc::new(self.judge(chain).await) })).await
     }
 
     async fn judge(&self, chain: &CertificateChain) -> Verdict {

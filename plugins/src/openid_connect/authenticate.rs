@@ -106,13 +106,8 @@ impl Authenticator {
         if let Some(admission) = self.admissions.remembered(&digest, known) {
             return Ok(admission);
         }
-        let Believed { claims, until, generation } = if self.bearer && (claims_to_be_signed(token) || !self.asks()) {
-            self.verify(token, known).await?
-        } else if self.introspection {
-            self.introspect(token, known).await?
-        } else {
-            self.ask_user_info(token, known).await?
-        };
+        // In a box: what a new token needs must not make every request's state larger.
+        let Believed { claims, until, generation } = Box::pin(self.believed(token, known)).await?;
         self.admissions.admit(digest, Verified { claims, token: token.to_owned(), until, generation })
     }
 
@@ -121,15 +116,25 @@ impl Authenticator {
         if let Some(admission) = self.admissions.remembered(&digest, known) {
             return Ok(admission);
         }
-        let verified = match self.exchanged(grant, known).await {
+        let verified = match Box::pin(self.exchanged(grant, known)).await {
             // The token may have been kept longer than it is good: the provider has new keys, or revoked it.
             Err(Refusal::Invalid(_)) => {
                 self.exchange.forget(grant).await;
-                self.exchanged(grant, known).await?
+                Box::pin(self.exchanged(grant, known)).await?
             }
             other => other?,
         };
         self.admissions.admit(digest, verified)
+    }
+
+    async fn believed(&self, token: &str, known: &Arc<Known>) -> Result<Believed, Refusal> {
+        if self.bearer && (claims_to_be_signed(token) || !self.asks()) {
+            self.verify(token, known).await
+        } else if self.introspection {
+            self.introspect(token, known).await
+        } else {
+            self.ask_user_info(token, known).await
+        }
     }
 
     async fn exchanged(&self, grant: &Grant, known: &Arc<Known>) -> Result<Verified, Refusal> {
