@@ -38,10 +38,10 @@ fn slot(phases: &[Phase], handler: Arc<dyn Handler>) -> Slot {
 
 fn identity() -> Identity {
     let consumer = Consumer::new("11111111-1111-4111-8111-111111111111", Some("alice"), None, Vec::new());
-    let proof = Proof::Key { credential_id: "22222222-2222-4222-8222-222222222222".into() };
     Identity {
         identifier: Some(HeaderValue::from_static("22222222-2222-4222-8222-222222222222")),
-        ..Identity::new("bench", Some(Arc::new(consumer.expect("a consumer"))), proof)
+        credential_id: Some("22222222-2222-4222-8222-222222222222".into()),
+        ..Identity::new("bench", Some(Arc::new(consumer.expect("a consumer"))), Proof::Key)
     }
 }
 

@@ -53,11 +53,8 @@ pub enum Proof {
         /// The user name.
         username: Arc<str>,
     },
-    /// An API key.
-    Key {
-        /// The id of the credential, not the key.
-        credential_id: Arc<str>,
-    },
+    /// An API key: [`Identity::credential_id`] says which, the key itself stays a secret.
+    Key,
     /// A token whose signature, or whose issuer's answer, was verified.
     Token {
         /// All of its claims.

@@ -148,7 +148,7 @@ fn api_key(id: &Arc<str>, consumer: Arc<Consumer>, entry: &Entry) -> Result<(Hal
     let identity = Identity {
         identifier: Some(identifier),
         credential_id: Some(Arc::clone(id)),
-        ..Identity::new(super::NAME, Some(consumer), Proof::Key { credential_id: Arc::clone(id) })
+        ..Identity::new(super::NAME, Some(consumer), Proof::Key)
     };
     Ok((first_half, ApiKey { identity, second_half, expires: entry.ttl }))
 }

@@ -76,7 +76,7 @@ impl CallerSource {
         let consumer = identity.consumer.as_deref().ok_or(Refusal::NothingVerified)?;
         let (client_id, claims) = match &identity.proof {
             Proof::Password { username } => (text(username)?, None),
-            Proof::Key { credential_id } => (self.key_client_id(credential_id, consumer, cx)?, None),
+            Proof::Key => (self.key_client_id(identity, consumer, cx)?, None),
             Proof::Certificate { subject, .. } | Proof::Other { subject } => (text(subject)?, None),
             Proof::Token { claims } => (ClientId::Json(self.claim_of(claims)?.into()), Some(Cow::Borrowed(&**claims))),
             _ => return Err(Refusal::NoClientId.into()),
@@ -86,12 +86,12 @@ impl CallerSource {
 
     fn key_client_id<'a>(
         &self,
-        credential_id: &'a str,
+        identity: &'a Identity,
         consumer: &'a Consumer,
         cx: &'a Context,
     ) -> Result<ClientId<'a>, NoCaller> {
         match self.apikey_client_id {
-            ApikeyClientId::CredentialId => Ok(text(credential_id)?),
+            ApikeyClientId::CredentialId => Ok(text(identity.credential_id.as_deref().unwrap_or_default())?),
             ApikeyClientId::Consumer => Ok(text(actor(consumer))?),
             ApikeyClientId::Key => match cx.get::<PresentedKey>() {
                 Some(key) => Ok(text(key.as_str())?),

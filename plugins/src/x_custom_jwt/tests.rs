@@ -60,7 +60,8 @@ fn consumer() -> Arc<Consumer> {
 }
 
 fn identity(proof: Proof) -> Identity {
-    Identity::new("test", Some(consumer()), proof)
+    let credential_id = Some("aaaaaaaa-0000-4000-8000-000000000004".into());
+    Identity { credential_id, ..Identity::new("test", Some(consumer()), proof) }
 }
 
 fn bearer(claims: &str) -> Proof {
@@ -69,10 +70,6 @@ fn bearer(claims: &str) -> Proof {
 
 fn password(username: &str) -> Proof {
     Proof::Password { username: username.into() }
-}
-
-fn key() -> Proof {
-    Proof::Key { credential_id: "aaaaaaaa-0000-4000-8000-000000000004".into() }
 }
 
 /// A request whose caller was verified.
@@ -237,7 +234,7 @@ async fn the_client_id_of_a_key_is_what_the_configuration_says() {
         (json!({ "apikey_client_id": "consumer" }), "contact@konghq.com-ID1"),
     ];
     for (fields, expected) in cases {
-        let mut exchange = verified(key());
+        let mut exchange = verified(Proof::Key);
         exchange.cx.insert(PresentedKey::new("012345AZERTY!".into()));
         assert_eq!(claims(&plugin(HS256, fields), exchange).await["client_id"], expected);
     }
@@ -258,7 +255,7 @@ async fn a_token_says_how_its_caller_authenticated_when_asked() {
     let forged = || bearer(r#"{"clientId":"c","amr":["hwk","mfa"]}"#);
     let other = || Proof::Other { subject: "device-7".into() };
     for (proof, expected) in
-        [(password("u"), "pwd"), (certificate(), "pop"), (key(), "apikey"), (forged(), "token"), (other(), "test")]
+        [(password("u"), "pwd"), (certificate(), "pop"), (Proof::Key, "apikey"), (forged(), "token"), (other(), "test")]
     {
         assert_eq!(claims(&asked, verified(proof)).await["amr"], json!([expected]));
     }
@@ -289,7 +286,7 @@ async fn a_third_partys_method_is_named_by_its_subject() {
 #[tokio::test]
 async fn a_key_plugin_that_left_no_key_breaks_the_request() {
     let handler = plugin(HS256, json!({}));
-    let mut exchange = verified(key());
+    let mut exchange = verified(Proof::Key);
     let client = signet_plugin_api::Client::plain(std::net::Ipv4Addr::LOCALHOST, 8000);
     let mut request = Request::new(&mut exchange.head, &client, &mut exchange.body);
     assert!(handler.on_request(&mut request, &mut exchange.cx).await.is_err());
@@ -360,7 +357,7 @@ async fn the_claim_that_becomes_client_id_must_be_a_string_or_a_number() {
 #[tokio::test]
 async fn a_forged_bearer_beside_a_verified_key_is_not_signed() {
     let forged = format!("Bearer x.{}.y", URL_SAFE_NO_PAD.encode(r#"{"clientId":"admin","role":"root"}"#));
-    let mut exchange = verified(key()).header("authorization", forged).header("apikey", "another");
+    let mut exchange = verified(Proof::Key).header("authorization", forged).header("apikey", "another");
     exchange.cx.insert(PresentedKey::new("012345AZERTY!".into()));
     let claims = timeless(claims(&plugin(HS256, json!({})), exchange).await);
     let expected = json!({

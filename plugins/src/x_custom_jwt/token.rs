@@ -179,7 +179,7 @@ fn authentication_method(identity: &Identity) -> &'static str {
         Proof::Password { .. } => "pwd",
         // The handshake proves possession of the key; whether hardware keeps it is not known.
         Proof::Certificate { .. } => "pop",
-        Proof::Key { .. } => "apikey",
+        Proof::Key => "apikey",
         Proof::Token { .. } => "token",
         _ => identity.method,
     }
