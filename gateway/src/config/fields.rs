@@ -288,8 +288,9 @@ pub(crate) fn unknown(key: &str, known: &[&str]) -> String {
 
 /// The candidate that `text` was probably meant to be.
 pub(super) fn nearest<'k>(text: &str, candidates: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let text = text.to_lowercase();
     candidates
-        .map(|candidate| (strsim::damerau_levenshtein(text, candidate), candidate))
+        .map(|candidate| (strsim::damerau_levenshtein(&text, &candidate.to_lowercase()), candidate))
         .min()
         .filter(|(distance, candidate)| *distance <= candidate.len() / 3 + 1)
         .map(|(_, candidate)| candidate)

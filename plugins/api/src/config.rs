@@ -127,15 +127,17 @@ fn explain(message: &str) -> String {
     if !message.starts_with("unknown field") && !message.starts_with("unknown variant") {
         return message.to_owned();
     }
+    let message = message.replacen("unknown variant", "unknown value", 1);
     let mut names = message.split('`').skip(1).step_by(2);
-    let Some(unknown) = names.next() else { return message.to_owned() };
+    let Some(unknown) = names.next().map(str::to_lowercase) else { return message };
+    // `rs256` is `RS256` in another case before it is anything else.
     let nearest = names
-        .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
+        .map(|known| (strsim::damerau_levenshtein(&unknown, &known.to_lowercase()), known))
         .min()
         .filter(|(distance, known)| *distance <= known.len() / 3 + 1);
     match nearest {
         Some((_, known)) => format!("{message}; did you mean `{known}`?"),
-        None => message.to_owned(),
+        None => message,
     }
 }
 
@@ -301,6 +303,12 @@ mod tests {
     fn a_misspelt_field_gets_a_suggestion() {
         let errors = errors("{key_name: [a], required: 1}");
         assert!(errors.iter().any(|e| e.ends_with("did you mean `key_names`?")), "{errors:?}");
+    }
+
+    #[test]
+    fn a_word_in_another_case_is_recognized() {
+        let message = "unknown variant `rs256`, expected one of `ES256`, `RS256`";
+        assert_eq!(explain(message), "unknown value `rs256`, expected one of `ES256`, `RS256`; did you mean `RS256`?");
     }
 
     #[test]

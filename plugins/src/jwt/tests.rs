@@ -315,7 +315,7 @@ fn every_mistake_in_the_configuration_is_named() {
     }
     assert!(
         world(&[]).mistakes(NAME, "{claims_to_verify: [iat]}")[0]
-            .starts_with("claims_to_verify[0]: unknown variant `iat`")
+            .starts_with("claims_to_verify[0]: unknown value `iat`")
     );
 }
 

@@ -278,11 +278,15 @@ fn mistakes_are_named() {
         ("{issuer: 'https://a', auth_methods: []}", "auth_methods: without a method"),
         ("{issuer: 'https://a', auth_methods: [session]}", "auth_methods[0]: `session` needs sessions of browsers"),
         ("{issuer: 'https://a', auth_methods: [kong_oauth2]}", "auth_methods[0]: `kong_oauth2` needs Kong's plugin"),
-        ("{issuer: 'a.test', auth_methods: [bearer]}", "issuer: `a.test/.well-known"),
+        ("{issuer: 'a.test', auth_methods: [bearer]}", "issuer: `a.test` must begin with https://"),
         ("{issuer: 'ftp://a', auth_methods: [bearer]}", "issuer: "),
         ("{issuer: 'https://u:p@a', auth_methods: [bearer]}", "issuer: "),
         ("{issuer: 'https://a', auth_methods: [bearer], verify_signature: false}", "verify_signature: must be true"),
         ("{issuer: 'https://a', auth_methods: [bearer], ignore_signature: [password]}", "ignore_signature: `password`"),
+        (
+            "{issuer: 'https://a', auth_methods: [bearer], ignore_signature: [bearer]}",
+            "ignore_signature: `bearer` is none",
+        ),
         ("{issuer: 'https://a', auth_methods: [password]}", "client_id: `password` needs a client"),
         ("{issuer: 'https://a', auth_methods: [bearer], introspect_jwt_tokens: true}", "introspect_jwt_tokens: needs"),
         (
@@ -316,6 +320,20 @@ fn mistakes_are_named() {
         let mistakes = world.mistakes(NAME, config);
         assert!(mistakes.iter().any(|mistake| mistake.starts_with(expected)), "{config}: {mistakes:?}");
     }
+}
+
+#[test]
+fn a_client_without_a_key_is_remarked_on_where_one_is_needed() {
+    let world = World::empty();
+    let warned = |more: &str| {
+        let config = format!("{{issuer: 'https://a', ssl_verify: true, client_id: [gateway], {more}}}");
+        world.warnings(NAME, &config).iter().any(|warning| warning.starts_with("client_secret: without it"))
+    };
+    assert!(warned("auth_methods: [introspection]"));
+    assert!(warned("auth_methods: [bearer, password]"));
+    assert!(!warned("auth_methods: [introspection], client_secret: [s]"));
+    assert!(!warned("auth_methods: [introspection], client_auth: [none]"));
+    assert!(!warned("auth_methods: [bearer]"));
 }
 
 #[test]

@@ -148,7 +148,12 @@ impl TryFrom<String> for Endpoint {
 /// An absolute URL that can be asked.
 pub(in super::super) fn endpoint(text: &str) -> Result<Uri, String> {
     // `url` escapes what a URI may not contain; what it changes otherwise (case, default ports) makes no difference.
-    let url = url::Url::parse(text).map_err(|cause| format!("`{text}` is not a URL: {cause}"))?;
+    let url = match url::Url::parse(text) {
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            return Err(format!("`{text}` must begin with https:// or http:// and a host"));
+        }
+        other => other.map_err(|cause| format!("`{text}` is not a URL: {cause}"))?,
+    };
     if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
         return Err(format!("`{text}` must begin with https:// or http:// and a host"));
     }

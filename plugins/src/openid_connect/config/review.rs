@@ -12,6 +12,10 @@ use crate::shared::{names::settable_header, secret::Secret};
 /// The paths of discovery documents (OpenID Connect Discovery, 4; RFC 8414, 3).
 const WELL_KNOWN: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
+/// Kong's words for `ignore_signature`; those that this plugin does not implement change nothing.
+const IGNORABLE: [&str; 7] =
+    ["password", "client_credentials", "authorization_code", "refresh_token", "session", "introspection", "userinfo"];
+
 /// An identity provider by its name, and where its document is.
 pub(in super::super) struct IssuerName {
     /// As tokens should name it; a slash at its end makes no difference until its document says.
@@ -27,7 +31,7 @@ impl Config {
     pub(in super::super) fn review(&self, scope: &Scope<'_>) -> Result<(), ConfigError> {
         let methods = self.methods()?;
         self.review_trust(scope)?;
-        self.review_client(methods)?;
+        self.review_client(methods, scope)?;
         let cookie = self.bearer_token_param_type.as_ref().is_some_and(|places| places.contains(&Place::Cookie));
         if cookie && self.bearer_token_cookie_name.is_none() {
             return Err(ConfigError::new("bearer_token_cookie_name", "is needed to look for tokens in cookies"));
@@ -65,6 +69,8 @@ impl Config {
         let text = self.issuer.as_deref().ok_or_else(|| ConfigError::new("", "missing field `issuer`"))?;
         let known = WELL_KNOWN.iter().find_map(|path| Some((text.strip_suffix(path)?, *path)));
         let (name, path) = known.unwrap_or((text, WELL_KNOWN[0]));
+        // First alone, so that a mistake shows what was written.
+        endpoint(text).map_err(error)?;
         let document = endpoint(&format!("{}{path}", name.trim_end_matches('/'))).map_err(error)?;
         let host = document.host().unwrap_or_default().to_owned();
         Ok(IssuerName { name: name.to_owned(), document, host })
@@ -76,6 +82,10 @@ impl Config {
                 "verify_signature",
                 "must be true: a token whose signature is not verified can be made by anybody",
             ));
+        }
+        if let Some(unknown) = self.ignore_signature.iter().find(|method| !IGNORABLE.contains(&method.as_str())) {
+            let reason = format!("`{unknown}` is none of {}", IGNORABLE.join(", "));
+            return Err(ConfigError::new("ignore_signature", reason));
         }
         let unverified = |method: &&String| matches!(method.as_str(), "password" | "client_credentials");
         if let Some(method) = self.ignore_signature.iter().find(unverified) {
@@ -100,7 +110,7 @@ impl Config {
         Ok(())
     }
 
-    fn review_client(&self, methods: &[AuthMethod]) -> Result<(), ConfigError> {
+    fn review_client(&self, methods: &[AuthMethod], scope: &Scope<'_>) -> Result<(), ConfigError> {
         one("client_id", self.client_id.as_deref())?;
         one("client_secret", self.client_secret.as_deref())?;
         one("client_auth", self.client_auth.as_deref())?;
@@ -113,10 +123,26 @@ impl Config {
             let method = if *method == AuthMethod::Password { "password" } else { "introspection" };
             return Err(ConfigError::new("client_id", format!("`{method}` needs a client of the identity provider")));
         }
+        if methods.iter().any(|method| asking.contains(method)) && !self.says_how_it_proves_itself() {
+            scope.warn(
+                "client_secret",
+                "without it, or `client_jwk`, the gateway tells the identity provider no more than its id; \
+                 `client_auth: [none]` says that this is enough",
+            );
+        }
         if self.introspect_jwt_tokens && !methods.contains(&AuthMethod::Introspection) {
             return Err(ConfigError::new("introspect_jwt_tokens", "needs `introspection` in `auth_methods`"));
         }
         Ok(())
+    }
+
+    /// Whether there is a key, or word that none is needed.
+    fn says_how_it_proves_itself(&self) -> bool {
+        let by_endpoint = [self.token_endpoint_auth_method, self.introspection_endpoint_auth_method];
+        self.client_secret.is_some()
+            || self.client_jwk.is_some()
+            || self.client_auth.is_some()
+            || by_endpoint.iter().any(Option::is_some)
     }
 
     /// The way to authenticate that a field asks for must have its key.
