@@ -16,6 +16,7 @@ mod browser;
 mod check;
 mod consumer_groups;
 mod cors;
+mod five_ways;
 mod golden;
 mod grpc;
 mod http2;
