@@ -27,10 +27,10 @@ Try, from another terminal:
   # an API key does, too
   curl -H 'apikey: 012345AZERTY!' localhost:$PORT/apiKey
 
-  # the public key that verifies both
+  # the public key that verifies each
   curl localhost:$PORT/x-custom-jwt/jwks
 
-  # is a token right? copy it from X-Custom-Jwt
+  # is a token right? copy it from X-Custom-Jwt of /basicAuth: the route knows the gateway's key by that client_id
   curl -H 'Authorization: Bearer TOKEN' localhost:$PORT/introspect
 
   # over TLS, with a certificate made at start, which curl is told to take; HTTP/2 because curl offers it
