@@ -4,10 +4,10 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use serde_yaml::{Mapping, Value};
 use signet_plugin_api::{
-    Body, BufferedBody, Bytes, CaCertificate, CaCertificates, Client, ClientCertificate, Consumer, ConsumerGroup,
-    Consumers, Context, CredentialStores, Flow, Handler, HeaderName, HeaderValue, RawConfig, RawCredential, Registry,
-    Request, RequestHeader, RequestId, Resources, Response, ResponseHeader, Route, Scheme, Scope, Service,
-    TlsConnection, http::HeaderMap,
+    Body, BufferedBody, Busy, Bytes, CaCertificate, CaCertificates, Client, ClientCertificate, Consumer, ConsumerGroup,
+    Consumers, Context, CredentialStores, Flow, Handler, HeaderName, HeaderValue, Job, JobQueue, RawConfig,
+    RawCredential, Registry, Request, RequestHeader, RequestId, Resources, Response, ResponseHeader, Route, Scheme,
+    Scope, Service, TlsConnection, WorkPool, http::HeaderMap,
 };
 
 use crate::builtin;
@@ -252,6 +252,17 @@ fn authorities(file: &Value) -> CaCertificates {
         (Arc::clone(&id), Arc::new(CaCertificate { id, der }))
     };
     sequence(file, "ca_certificates").iter().map(authority).collect()
+}
+
+/// Threads in whose queue nothing has a place any more.
+pub(crate) fn full_pool() -> WorkPool {
+    struct Full;
+    impl JobQueue for Full {
+        fn submit(&self, _: Job) -> Result<(), Busy> {
+            Err(Busy)
+        }
+    }
+    WorkPool::new(Arc::new(Full))
 }
 
 fn owners(file: &Value) -> Vec<(Arc<Consumer>, Value)> {

@@ -1,14 +1,12 @@
 //! Tests of `jwt`.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
-use signet_plugin_api::{Busy, Job, JobQueue, Proof, Response, WorkPool};
+use signet_plugin_api::{Proof, Response};
 
 use super::{NAME, checks::Checks, refusal::Refusal};
 use crate::{
     shared::{algorithm::Algorithm, testing::Forge},
-    testing::{Exchange, World, answered, text},
+    testing::{Exchange, World, answered, full_pool, text},
 };
 
 /// `hs` and its secret, 32 characters long.
@@ -253,15 +251,6 @@ async fn anonymous_takes_who_has_no_right_token_and_nobody_who_was_let_in() {
     assert_eq!((exchange.consumer(), exchange.cx.is_authenticated()), (Some("alice"), true));
 }
 
-/// A queue in which nothing has a place any more.
-struct Full;
-
-impl JobQueue for Full {
-    fn submit(&self, _: Job) -> Result<(), Busy> {
-        Err(Busy)
-    }
-}
-
 #[tokio::test]
 async fn a_slow_verification_waits_in_the_queue_of_the_signing_threads_and_a_fast_one_does_not() {
     let forges = [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512].map(Forge::new);
@@ -270,7 +259,7 @@ async fn a_slow_verification_waits_in_the_queue_of_the_signing_threads_and_a_fas
         json!({"key": name, "algorithm": name, "rsa_public_key": forge.pem()})
     };
     let mut world = world(&forges.each_ref().map(credential));
-    world.resources.signing = WorkPool::new(Arc::new(Full));
+    world.resources.signing = full_pool();
     let handler = world.compile(NAME, "{anonymous: anon}");
     let request = |forge: &Forge| bearer(&forge.token(&json!({"iss": forge.algorithm.as_str()})));
     let [fast, slow @ ..] = &forges;

@@ -138,6 +138,10 @@ impl OpenidConnect {
             }
             return Flow::Respond(response);
         }
+        if let Refusal::Busy(_) = refusal {
+            // Counted with the queue. Not even as `anonymous`: the token may be good.
+            return Flow::Respond(response);
+        }
         info!(request_id, reason = %refusal, "not authenticated");
         self.fallback.refuse(&response, cx)
     }

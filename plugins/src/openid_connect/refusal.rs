@@ -6,9 +6,10 @@ use http::{
     HeaderValue, StatusCode,
     header::{RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use signet_plugin_api::{ConfigError, Response};
+use signet_plugin_api::{Busy, ConfigError, Response};
 
 use super::{config::Config, token::BadToken, trouble::Trouble};
+use crate::shared::refusal::overloaded;
 
 /// A request that does not pass.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub(super) enum Refusal {
     /// Nobody can say whether the credential is good.
     #[error("{0}")]
     Unavailable(Trouble),
+    /// The threads that verify have too much to do.
+    #[error("{0}")]
+    Busy(Busy),
 }
 
 impl From<Trouble> for Refusal {
@@ -40,7 +44,7 @@ impl From<BadToken> for Refusal {
     fn from(bad: BadToken) -> Self {
         match bad {
             BadToken::Invalid(reason) => Self::Invalid(reason),
-            BadToken::Trouble(trouble) => Self::Unavailable(trouble),
+            BadToken::Busy(busy) => Self::Busy(busy),
         }
     }
 }
@@ -80,6 +84,7 @@ impl Replies {
             Refusal::Invalid(_) => (StatusCode::UNAUTHORIZED, &self.unauthorized, &self.invalid_token),
             Refusal::Insufficient(_) => (StatusCode::FORBIDDEN, &self.forbidden, &self.insufficient_scope),
             Refusal::Unknown(_) => (StatusCode::FORBIDDEN, &self.forbidden, &self.bare),
+            Refusal::Busy(_) => return overloaded("too many tokens are waiting to be verified"),
             Refusal::Unavailable(_) => {
                 return Response::error(StatusCode::SERVICE_UNAVAILABLE, "The identity provider is not available")
                     .with_header(RETRY_AFTER, HeaderValue::from_static("5"));

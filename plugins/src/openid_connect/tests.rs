@@ -8,7 +8,7 @@ use signet_plugin_api::{Handler, Proof, Scope};
 use super::{NAME, config::Config, exchange::Exchange, issuer::Known, token::TokenRules};
 use crate::{
     shared::{algorithm::Algorithm, clock::now, testing::Forge},
-    testing::{Exchange as Request, World, answered, text},
+    testing::{Exchange as Request, World, answered, full_pool, text},
 };
 
 const ISSUER: &str = "https://idp.test";
@@ -65,6 +65,17 @@ async fn a_verified_token_proves_who_calls() {
         assert_eq!(claims.get("big").map(|value| value.get()), Some("12345678901234567890"));
         assert!(!format!("{identity:?}").contains(&token));
     }
+}
+
+#[tokio::test]
+async fn a_slow_verification_that_finds_no_place_in_the_queue_is_a_503_and_not_anonymous() {
+    let (mut world, key) = (World::load(CONSUMERS), Forge::new(Algorithm::Es384));
+    world.resources.signing = full_pool();
+    let (handler, _exchange) = compiled(&world, "auth_methods: [bearer], anonymous: anon", &key);
+    let mut exchange = with(&key.token(&claims(json!({}))));
+    let response = exchange.answer(&handler).await;
+    assert_eq!((response.status.as_u16(), answered(&response, "retry-after")), (503, Some("1")));
+    assert!(exchange.cx.identity().is_none());
 }
 
 #[tokio::test]

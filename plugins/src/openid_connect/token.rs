@@ -3,12 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use signet_plugin_api::{Claims, ConfigError, WorkPool};
+use signet_plugin_api::{Busy, Claims, ConfigError, WorkPool};
 
 use super::{
     config::Config,
     issuer::{Issuer, Known},
-    trouble::Trouble,
 };
 use crate::shared::{
     algorithm::Algorithm,
@@ -34,8 +33,9 @@ pub(super) struct TokenRules {
 pub(super) enum BadToken {
     #[error("{0}")]
     Invalid(Cow<'static, str>),
+    /// Nobody has the time to find out.
     #[error("{0}")]
-    Trouble(Trouble),
+    Busy(#[from] Busy),
 }
 
 impl TokenRules {
@@ -143,7 +143,7 @@ impl TokenRules {
             return Ok(jws.verify(keys.iter().map(|key| &**key)));
         }
         let verify = move || jws.verify(keys.iter().map(|key| &**key));
-        self.pool.run(verify).await.map_err(|error| BadToken::Trouble(Trouble::new(error.to_string())))
+        Ok(self.pool.run(verify).await?)
     }
 }
 

@@ -6,14 +6,14 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{hmac, signature};
 use serde_json::{Value, json};
 use signet_plugin_api::{
-    Body, Busy, Claims, Consumer, Context, Flow, Handler, Identity, Job, JobQueue, Proof, Protocol, RawConfig, Request,
-    RequestId, Resources, Response, Scope, Service, StatusCode, WorkPool,
+    Body, Claims, Consumer, Context, Flow, Handler, Identity, Proof, Protocol, RawConfig, Request, RequestId,
+    Resources, Response, Scope, Service, StatusCode, WorkPool,
 };
 
 use crate::{
     builtin,
     shared::secret::PresentedKey,
-    testing::{Exchange, World, answered, route, service, text},
+    testing::{Exchange, World, answered, full_pool, route, service, text},
 };
 
 const RS256: &str = include_str!("../../../test-keys/rs256-private-jwk.json");
@@ -450,13 +450,7 @@ async fn a_refused_client_gets_no_token() {
 
 #[tokio::test]
 async fn a_full_signing_queue_is_a_503() {
-    struct Full;
-    impl JobQueue for Full {
-        fn submit(&self, _: Job) -> Result<(), Busy> {
-            Err(Busy)
-        }
-    }
-    let pool = WorkPool::new(Arc::new(Full));
+    let pool = full_pool();
     let (handler, _) = compile_with(&pool, &config(RS256, json!({})));
     let response = verified(password("u")).answer(&handler).await;
     assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
