@@ -11,7 +11,7 @@ use signet_integration::{Folder, Gateway, Request, Response, Run, Start, Upstrea
 use crate::setup::service;
 
 /// About 3 GiB times passes: nobody verifies this in less than seconds.
-const SLOW: &str = "$argon2id$v=19$m=8192,t=400,p=1$c29tZXNhbHQ$KiUpkNXkW0iek3f66642bafVuX6jLM4L5GStYqwn32c";
+pub(crate) const SLOW: &str = "$argon2id$v=19$m=8192,t=400,p=1$c29tZXNhbHQ$KiUpkNXkW0iek3f66642bafVuX6jLM4L5GStYqwn32c";
 
 fn hash_password(input: &str, args: &[&str]) -> String {
     let run = signet_reading(input.as_bytes(), ["hash-password"].iter().chain(args));
@@ -57,7 +57,7 @@ fn metric(gateway: &Gateway, name: &str) -> u64 {
     value.unwrap_or_else(|| panic!("no {name} in {text}"))
 }
 
-fn wait_for(gateway: &Gateway, name: &str, value: u64) {
+pub(crate) fn wait_for(gateway: &Gateway, name: &str, value: u64) {
     let end = Instant::now() + Duration::from_secs(30);
     while metric(gateway, name) != value {
         assert!(Instant::now() < end, "{name} does not become {value}");

@@ -5,11 +5,16 @@ use std::{
     path::PathBuf,
     process::{Command, Stdio},
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
-use signet_integration::{Certificate, Conversation, Curl, Folder, Gateway, Issued, Upstream};
+use signet_integration::{Certificate, Conversation, Curl, Folder, Gateway, Issued, Request, Upstream};
 
-use crate::setup::service;
+use crate::{
+    passwords::{SLOW, wait_for},
+    setup::service,
+};
 
 const AUTHORITY: &str = "7b9af8ff-b16c-45f0-9c87-000000000001";
 
@@ -43,7 +48,12 @@ impl Authority {
 
     /// The list of what was revoked, DER.
     fn list(&self) -> Vec<u8> {
-        let signing = ["-cert", "ca.pem", "-keyfile", "ca.key", "-config", "openssl.conf"];
+        self.list_for("86400")
+    }
+
+    /// The same, until the next one is out in so many seconds.
+    fn list_for(&self, seconds: &str) -> Vec<u8> {
+        let signing = ["-cert", "ca.pem", "-keyfile", "ca.key", "-config", "openssl.conf", "-crlsec", seconds];
         openssl(&self.folder, &[&["ca", "-gencrl", "-out", "list.pem"], &signing[..]].concat(), &[]);
         openssl(&self.folder, &["crl", "-in", "list.pem", "-outform", "DER", "-out", "list.der"], &[]);
         fs::read(self.file("list.der")).unwrap()
@@ -71,6 +81,8 @@ enum Server {
     /// The authority's responder; its answers are signed by this one.
     Responder(Arc<Authority>, Issued),
     List(Arc<Authority>),
+    /// A list that is good for two seconds.
+    ShortList(Arc<Authority>),
     /// Another one's list.
     Wrong(Vec<u8>),
     Redirect,
@@ -85,6 +97,7 @@ impl Server {
             let body = match &self {
                 Self::Responder(authority, signer) => authority.answer(&body, signer),
                 Self::List(authority) => authority.list(),
+                Self::ShortList(authority) => authority.list_for("2"),
                 Self::Wrong(body) => body.clone(),
                 Self::Redirect => {
                     return conversation.write("HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n");
@@ -110,6 +123,10 @@ fn openssl(folder: &Folder, arguments: &[&str], input: &[u8]) -> String {
 
 /// A gateway with a route for each mode.
 fn gateway(upstream: &Upstream, authority: &Authority, more: &str) -> Gateway {
+    Gateway::with(&file(upstream, authority, more)).with_tls().start()
+}
+
+fn file(upstream: &Upstream, authority: &Authority, more: &str) -> String {
     let route = |path: &str, mode: &str| {
         format!(
             "- {{name: {path}, paths: [/{path}], plugins: [{{name: mtls-auth, config: {{ca_certificates: [{AUTHORITY}], revocation_check_mode: {mode}{more}}}}}]}}\n"
@@ -117,8 +134,7 @@ fn gateway(upstream: &Upstream, authority: &Authority, more: &str) -> Gateway {
     };
     let routes = [route("skip", "SKIP"), route("ignore", "IGNORE_CA_ERROR"), route("strict", "STRICT")].concat();
     let authorities = format!("\nca_certificates:\n- id: {AUTHORITY}\n{}", authority.issued.cert_yaml(2));
-    let file = service(upstream, &routes) + &authorities + "consumers: [{username: alice}]\n";
-    Gateway::with(&file).with_tls().start()
+    service(upstream, &routes) + &authorities + "consumers:\n- username: alice\n"
 }
 
 /// The statuses under `SKIP`, `IGNORE_CA_ERROR` and `STRICT`.
@@ -180,6 +196,48 @@ fn a_list_is_read_once_for_all_of_its_certificates() {
     assert_eq!(statuses(&gateway, &good), [200, 200, 200]);
     assert_eq!(statuses(&gateway, &revoked), [200, 401, 401]);
     assert_eq!(server.take().len(), 2, "once for each configuration that asks");
+}
+
+#[test]
+fn a_list_counts_until_the_next_one_is_out() {
+    let authority = Authority::new();
+    let upstream = Upstream::echo();
+    let gateway = gateway(&upstream, &authority, ", cert_cache_ttl: 3600000");
+    let server = Server::ShortList(Arc::clone(&authority)).start();
+    let client = || Certificate::named("alice").list(&url(&server)).issued_by(&authority.issued);
+    let (good, revoked) = (client(), client());
+    assert_eq!(statuses(&gateway, &good), [200, 200, 200]);
+    let end = Instant::now() + Duration::from_secs(3);
+    authority.enter(&revoked, true);
+    while Instant::now() < end {
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(statuses(&gateway, &revoked), [200, 401, 401]);
+    assert_eq!(server.take().len(), 4, "each configuration has read the next one");
+}
+
+#[test]
+fn guesses_at_passwords_do_not_keep_a_list_from_being_read() {
+    let authority = Authority::new();
+    let upstream = Upstream::echo();
+    let server = Server::List(Arc::clone(&authority)).start();
+    let users = "- username: slow\n  basicauth_credentials: [{username: slow, password: '";
+    let file = file(&upstream, &authority, "") + users + SLOW + "'}]\n";
+    let more = "  - {name: guess, paths: [/guess], plugins: [{name: basic-auth}]}\n";
+    let file = file.replacen("  routes:\n", &format!("  routes:\n{more}"), 1);
+    let gateway = Gateway::with(&file).with_tls().setting("hashing_threads", "1").setting("hashing_queue", "1").start();
+    // One guess is at work and one waits, for seconds.
+    let mut guesses = (gateway.client(), gateway.client());
+    guesses.0.write(&Request::get("/guess").basic("slow", "guess 1").bytes());
+    wait_for(&gateway, "signet_hashing_jobs_total", 1);
+    guesses.1.write(&Request::get("/guess").basic("slow", "guess 2").bytes());
+    wait_for(&gateway, "signet_hashing_queue_depth", 1);
+    let full = || gateway.send(&Request::get("/guess").basic("slow", "guess 3")).status;
+    assert_eq!(full(), 503);
+    let revoked = Certificate::named("alice").list(&url(&server)).issued_by(&authority.issued);
+    authority.enter(&revoked, true);
+    assert_eq!(statuses(&gateway, &revoked), [200, 401, 401]);
+    assert_eq!(full(), 503, "the guesses still wait");
 }
 
 #[test]

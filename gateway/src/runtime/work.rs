@@ -1,4 +1,4 @@
-//! Threads for work that would delay other requests on an I/O thread: signing, verifying passwords, reading long lists.
+//! Threads for work that would delay other requests on an I/O thread: signing, verifying passwords.
 
 use std::{
     io,

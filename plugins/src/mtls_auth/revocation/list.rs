@@ -50,11 +50,15 @@ impl List {
         Ok(Self(list))
     }
 
+    /// Whether its time has come and is not over.
+    pub(in crate::mtls_auth) fn is_current(&self) -> bool {
+        let Ok(now) = Asn1Time::days_from_now(0) else { return false };
+        self.0.next_update().is_some_and(|next| *next > now) && *self.0.last_update() <= now
+    }
+
     /// What it says of a certificate of its issuer.
     pub(in crate::mtls_auth) fn standing(&self, certificate: &X509) -> Result<Standing, Useless> {
-        let now = Asn1Time::days_from_now(0)?;
-        let is_current = self.0.next_update().is_some_and(|next| *next > now) && *self.0.last_update() <= now;
-        if !is_current {
+        if !self.is_current() {
             return Err(Useless::OutOfDate);
         }
         Ok(match self.0.get_by_cert(certificate) {

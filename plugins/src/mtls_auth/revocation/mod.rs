@@ -14,8 +14,11 @@ use openssl::{
     sha::sha256,
     x509::{GeneralNameRef, X509, X509Ref, store::X509Store},
 };
-use signet_plugin_api::{Busy, Scope, WorkPool};
-use tokio::time::timeout;
+use signet_plugin_api::Scope;
+use tokio::{
+    task::{JoinError, spawn_blocking},
+    time::timeout,
+};
 
 use self::list::{List, Useless};
 use super::config::Revocation;
@@ -41,8 +44,6 @@ pub(super) struct Revocations {
     anchors: Arc<X509Store>,
     /// By address and issuer.
     lists: Cache<(String, [u8; 32]), Arc<List>>,
-    /// Reads lists: that of a large authority takes a while.
-    pool: WorkPool,
     silent: Cache<String, ()>,
 }
 
@@ -54,6 +55,8 @@ pub(super) enum Standing {
     Unlisted,
     /// No server says anything that counts.
     Unreachable,
+    /// Too much is asked at this time, which whoever has been revoked could bring about.
+    Unasked,
     /// Its responder does not know it.
     Unknown,
     Revoked,
@@ -84,7 +87,7 @@ enum Trouble {
     #[error("{0}")]
     Certificate(#[from] ErrorStack),
     #[error("{0}")]
-    Busy(#[from] Busy),
+    Unread(#[from] JoinError),
     /// It had none a moment ago.
     #[error("it is left alone")]
     Silent,
@@ -108,7 +111,7 @@ impl Revocations {
         let silent = Cache::builder().max_capacity(LISTS).time_to_live(SILENCE).build();
         let settings = HttpSettings { verify: true, timeout: patience, keepalive: false };
         let http = Http::new(&settings, scope.names());
-        Some(Self { strict, patience, http, anchors, lists, pool: scope.hashing_pool(), silent })
+        Some(Self { strict, patience, http, anchors, lists, silent })
     }
 
     /// Checks every certificate of a verified path but its end, which the configuration trusts. Gives how long the result may
@@ -119,6 +122,7 @@ impl Revocations {
         match worst {
             Standing::Good => Ok(Duration::MAX),
             Standing::Revoked | Standing::Unknown => Err(Objection::Revoked),
+            Standing::Unasked => Err(Objection::Undecided),
             Standing::Unlisted | Standing::Unreachable if self.strict => Err(Objection::Undecided),
             Standing::Unlisted => Ok(Duration::MAX),
             Standing::Unreachable => Ok(SILENCE),
@@ -144,14 +148,15 @@ impl Revocations {
         let mut worst = Standing::Unreachable;
         for responder in &responders {
             match self.by_responder(responder, certificate, issuer).await {
-                Standing::Unreachable => {}
-                Standing::Unknown => worst = Standing::Unknown,
+                undecided @ (Standing::Unreachable | Standing::Unasked | Standing::Unknown) => {
+                    worst = worst.max(undecided)
+                }
                 decided => return decided,
             }
         }
         for list in &lists {
             match self.by_list(list, certificate, issuer).await {
-                Standing::Unreachable => {}
+                undecided @ (Standing::Unreachable | Standing::Unasked) => worst = worst.max(undecided),
                 decided => return decided,
             }
         }
@@ -165,23 +170,32 @@ impl Revocations {
             let answer = self.ask(url, Question { limit: LONGEST_ANSWER, ..question }).await?;
             ocsp::read(&answer, certificate, issuer, &self.anchors).map_err(Trouble::Answer)
         };
-        self.known(url, standing.await).await
+        self.known(url, standing.await.map_err(Arc::new)).await
     }
 
     async fn by_list(&self, url: &str, certificate: &X509, issuer: &X509) -> Standing {
-        let list = async {
-            let key = (url.to_owned(), sha256(&issuer.to_der()?));
-            if let Some(list) = self.lists.get(&key).await {
-                return Ok(list);
-            }
+        let standing = async {
+            let list = self.list(url, issuer).await?;
+            list.standing(certificate).map_err(|useless| Arc::new(useless.into()))
+        };
+        self.known(url, standing.await).await
+    }
+
+    /// A list is asked for once for all who want it, and again when the next one is out: of one that ended, nothing counts.
+    async fn list(&self, url: &str, issuer: &X509) -> Result<Arc<List>, Arc<Trouble>> {
+        let name = issuer.to_der().map_err(|error| Arc::new(error.into()))?;
+        let key = (url.to_owned(), sha256(&name));
+        if self.lists.get(&key).await.is_some_and(|list| !list.is_current()) {
+            self.lists.invalidate(&key).await;
+        }
+        let fetch = async {
             let bytes = self.ask(url, Question { limit: LONGEST_LIST, ..Question::get(address(url)?) }).await?;
             let issuer = issuer.clone();
-            let list = Arc::new(self.pool.run(move || List::read(&bytes, &issuer)).await??);
-            self.lists.insert(key, Arc::clone(&list)).await;
-            Ok(list)
+            // That of a large authority takes a while. Not behind the passwords: with these anybody could fill the queue,
+            // and a list that is not read counts for nobody.
+            Ok(Arc::new(spawn_blocking(move || List::read(&bytes, &issuer)).await??))
         };
-        let standing = list.await.and_then(|list| Ok(list.standing(certificate)?));
-        self.known(url, standing).await
+        self.lists.try_get_with(key, fetch).await
     }
 
     async fn ask(&self, url: &str, question: Question) -> Result<Bytes, Trouble> {
@@ -192,10 +206,11 @@ impl Revocations {
         if answer.status == StatusCode::OK { Ok(answer.body) } else { Err(Trouble::Status(answer.status)) }
     }
 
-    async fn known(&self, url: &str, standing: Result<Standing, Trouble>) -> Standing {
+    async fn known(&self, url: &str, standing: Result<Standing, Arc<Trouble>>) -> Standing {
         match standing {
             Ok(standing) => return standing,
-            Err(Trouble::Silent) => {}
+            Err(error) if matches!(*error, Trouble::Silent) => {}
+            Err(error) if matches!(*error, Trouble::Fetch(NoAnswer::Busy)) => return Standing::Unasked,
             Err(error) => {
                 tracing::warn!(url, %error, "a server for revocations has no answer that counts");
                 self.silent.insert(url.to_owned(), ()).await;
