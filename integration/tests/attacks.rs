@@ -113,6 +113,19 @@ fn headers_that_backends_take_for_ours_do_not_pass() {
 }
 
 #[test]
+fn what_a_client_says_of_its_certificate_passes_from_a_trusted_proxy_alone() {
+    let upstream = Upstream::echo();
+    let request = Request::get("/open").header("X-Client-Cert-Dn", "CN=alice").header("X_Client-Cert_San", "alice");
+    for (trusted, seen_by_upstream) in [("", [None, None]), ("127.0.0.1", [Some("CN=alice"), Some("alice")])] {
+        let gateway = Gateway::with(&config(&upstream)).setting("trusted_ips", trusted).start();
+        assert_eq!(gateway.send(&request).status, 200);
+        let seen = upstream.one();
+        let names = ["X-Client-Cert-Dn", "X_Client-Cert_San"];
+        assert_eq!(names.map(|name| seen.header(name)), seen_by_upstream, "{trusted}");
+    }
+}
+
+#[test]
 fn a_client_that_stops_within_its_body_is_not_waited_for() {
     let upstream = Upstream::echo();
     let gateway = Gateway::with(&config(&upstream)).setting("client_body_timeout", "1").start();

@@ -56,6 +56,9 @@ pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exc
     }
     hop::strip_request(session.req_header_mut());
     let caller = gateway.policy.trust.caller(session);
+    if !caller.trusted {
+        forward::remove_certificate_claims(session.req_header_mut());
+    }
     if let Err(answer) = route(session, ex, &caller) {
         return Some(answer);
     }

@@ -30,6 +30,23 @@ const IDENTITY_HEADERS: [&str; 8] = [
     "x-credential-username",
 ];
 
+/// What is said of a client's certificate: by a plugin here, or by a trusted proxy in front where the client's TLS ended.
+const CERTIFICATE_HEADERS: [&str; 2] = ["x-client-cert-dn", "x-client-cert-san"];
+
+/// Removes what a client says of its own certificate, before any plugin runs: one of them may say it, too.
+pub(super) fn remove_certificate_claims(head: &mut RequestHeader) {
+    let is_alike = |(a, b): (u8, u8)| a == b || (a == b'-' && b == b'_');
+    let is_claim = |name: &&HeaderName| {
+        let name = name.as_str();
+        let is_one = |ours: &&str| ours.len() == name.len() && ours.bytes().zip(name.bytes()).all(is_alike);
+        name.starts_with('x') && CERTIFICATE_HEADERS.iter().any(is_one)
+    };
+    let claims: SmallVec<[HeaderName; 2]> = head.headers.keys().filter(is_claim).cloned().collect();
+    for name in claims {
+        head.remove_header(&name);
+    }
+}
+
 /// Turns the client's head into the upstream's, once for all attempts.
 ///
 /// # Errors
