@@ -13,6 +13,7 @@ use super::{
     claims::Requirement,
     config::{Config, kinds::TokenHeader, review::claim_headers},
     issuer::Known,
+    presented::may_hold_a_credential,
     refusal::Refusal,
 };
 use crate::shared::{claims::numeric_date, clock::now, names::remove_lookalikes};
@@ -148,9 +149,10 @@ impl AdmissionRules {
         Ok(admission)
     }
 
-    /// Removes what only we may say.
+    /// Removes what only we may say. A header in which callers send their own token stays until the token is read.
     pub(super) fn strip(&self, request: &mut Request<'_>) {
-        for (_, name) in &self.upstream {
+        let token = Some(&self.token_header.name).filter(|name| !may_hold_a_credential(name));
+        for name in self.upstream.iter().map(|(_, name)| name).chain(token) {
             request.head_mut().remove_header(name);
             remove_lookalikes(request.head_mut(), name.as_ref());
         }

@@ -14,8 +14,8 @@ use super::{
 /// How consumers are found.
 pub(super) struct CallerRules {
     consumers: Arc<Consumers>,
-    /// By user name in lower case, where case makes no difference.
-    lower_case: HashMap<String, Arc<Consumer>>,
+    /// By user name in lower case, where case makes no difference; nobody where two names differ in nothing else.
+    lower_case: HashMap<String, Option<Arc<Consumer>>>,
     by: Vec<ConsumerBy>,
     consumer: Option<ClaimPath>,
     optional: bool,
@@ -29,9 +29,11 @@ impl CallerRules {
         let consumers = scope.consumers();
         let mut lower_case = HashMap::new();
         if config.by_username_ignore_case {
-            let named =
-                |consumer: &Arc<Consumer>| Some((consumer.username.as_ref()?.to_lowercase(), Arc::clone(consumer)));
-            lower_case.extend(consumers.iter().filter_map(named));
+            for consumer in consumers.iter() {
+                // Of ASCII only, as in Kong: to Unicode there are letters beyond it whose small one is `k` or `s`.
+                let Some(name) = consumer.username.as_ref().map(|name| name.to_ascii_lowercase()) else { continue };
+                lower_case.entry(name).and_modify(|known| *known = None).or_insert_with(|| Some(Arc::clone(consumer)));
+            }
         }
         Self {
             consumers,
@@ -72,7 +74,8 @@ impl CallerRules {
             ConsumerBy::CustomId => self.consumers.by_custom_id(name),
             ConsumerBy::Username if self.lower_case.is_empty() => self.consumers.by_username(name),
             ConsumerBy::Username => {
-                self.consumers.by_username(name).or_else(|| self.lower_case.get(&name.to_lowercase()))
+                let same = || self.lower_case.get(&name.to_ascii_lowercase())?.as_ref();
+                self.consumers.by_username(name).or_else(same)
             }
         };
         self.by.iter().find_map(by).map(Arc::clone)

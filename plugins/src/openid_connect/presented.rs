@@ -151,6 +151,11 @@ impl Places {
     }
 }
 
+/// Whether a caller's own credential may stand in this header.
+pub(super) fn may_hold_a_credential(name: &HeaderName) -> bool {
+    *name == AUTHORIZATION || *name == COOKIE || TOKEN_HEADERS.contains(name)
+}
+
 fn header_token(request: &Request<'_>) -> Option<(Zeroizing<String>, Origin)> {
     if let Some(token) = request.header(&AUTHORIZATION).and_then(|value| after_scheme(value, "bearer")) {
         return Some((Zeroizing::new(token.to_owned()), Origin::Header(AUTHORIZATION)));

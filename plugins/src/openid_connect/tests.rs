@@ -193,6 +193,50 @@ async fn what_one_route_admits_another_may_not() {
 }
 
 #[tokio::test]
+async fn a_requirement_that_everybody_would_meet_is_a_mistake() {
+    let world = World::load(CONSUMERS);
+    for field in ["scopes_required", "audience_required", "roles_required", "groups_required"] {
+        let yaml = format!("{{issuer: '{ISSUER}', auth_methods: [bearer], {field}: [admin, ' ']}}");
+        let mistakes = world.mistakes(NAME, &yaml);
+        assert_eq!(mistakes, [format!("{field}[1]: must not be empty: everybody would pass")]);
+    }
+}
+
+#[tokio::test]
+async fn names_that_differ_in_case_are_the_same_only_where_nobody_else_is_meant() {
+    let consumers = "consumers: [{username: Kate}, {username: Bob}, {username: bob}]\n";
+    let (world, key) = (World::load(consumers), Forge::new(Algorithm::Es256));
+    let config = "auth_methods: [bearer], consumer_claim: [name], by_username_ignore_case: true";
+    let (handler, _exchange) = compiled(&world, config, &key);
+    for (name, consumer) in [("kATE", "Kate"), ("bob", "bob"), ("Bob", "Bob")] {
+        let mut exchange = with(&key.token(&claims(json!({"name": name}))));
+        exchange.passes(&handler).await;
+        assert_eq!(exchange.consumer(), Some(consumer), "{name}");
+    }
+    // The Kelvin sign, whose small letter is an ordinary k; and a name that is two consumers'.
+    for name in ["\u{212a}ate", "BOB"] {
+        let mut exchange = with(&key.token(&claims(json!({"name": name}))));
+        assert_eq!(exchange.answer(&handler).await.status, 403, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_token_for_the_upstream_is_ours_or_nobodys() {
+    let (world, key) = (World::load(CONSUMERS), Forge::new(Algorithm::Es256));
+    let config = "auth_methods: [bearer], anonymous: anon, upstream_access_token_header: X-Token";
+    let (handler, _exchange) = compiled(&world, config, &key);
+    let mut forged = Request::get("/").header("x-token", "forged").header("x_token", "forged");
+    forged.passes(&handler).await;
+    assert_eq!((forged.consumer(), forged.upstream("x-token"), forged.upstream("x_token")), (Some("anon"), None, None));
+    let config = "auth_methods: [bearer], upstream_access_token_header: access-token";
+    let (handler, _exchange) = compiled(&world, config, &key);
+    let token = key.token(&claims(json!({})));
+    let mut own = Request::get("/").header("access-token", token.clone());
+    own.passes(&handler).await;
+    assert_eq!(own.upstream("access-token"), Some(token.as_str()), "the caller's own credential is read there first");
+}
+
+#[tokio::test]
 async fn a_reload_keeps_what_is_known_of_the_provider() {
     let (world, key) = (World::load(CONSUMERS), Forge::new(Algorithm::Es256));
     let (_before, _exchange) = compiled(&world, "auth_methods: [bearer]", &key);

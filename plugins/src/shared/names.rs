@@ -24,13 +24,33 @@ pub(crate) fn settable_header(name: &str) -> Result<HeaderName, String> {
 
 /// Many backends read `_` in a header's name as `-` (CGI, WSGI, Rack), and would find a client's token beside ours.
 pub(crate) fn remove_lookalikes(head: &mut RequestHeader, name: &[u8]) {
+    let is_mark = |byte: &u8| matches!(byte, b'-' | b'_');
     let is_alike = |other: &&HeaderName| {
         let other: &[u8] = other.as_ref();
-        let alike = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-');
-        other.len() == name.len() && other.contains(&b'_') && other.iter().zip(name).all(alike)
+        let alike = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (is_mark(a) && is_mark(b));
+        other.len() == name.len() && !other.eq_ignore_ascii_case(name) && other.iter().zip(name).all(alike)
     };
     let alike: Vec<HeaderName> = head.headers.keys().filter(is_alike).cloned().collect();
     for name in alike {
         head.remove_header(&name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_backend_takes_for_the_name_goes_whichever_way_the_name_is_written() {
+        for (name, alike) in [("X-User-Id", "X_User-Id"), ("X_User_Id", "X-User-Id"), ("x-user_id", "X_USER-ID")] {
+            let mut head = RequestHeader::build("GET", b"/", None).expect("a head");
+            for other in [name, alike, "X-User-Ids", "XxUserxId"] {
+                head.append_header(other.to_owned(), "1").expect("a header");
+            }
+            remove_lookalikes(&mut head, name.as_bytes());
+            let left = |name: &str| head.headers.contains_key(name);
+            assert!(!left(alike), "{alike}");
+            assert!(left(name) && left("X-User-Ids") && left("XxUserxId"), "{name}");
+        }
     }
 }

@@ -31,6 +31,7 @@ impl Config {
     pub(in super::super) fn review(&self, scope: &Scope<'_>) -> Result<(), ConfigError> {
         let methods = self.methods()?;
         self.review_trust(scope)?;
+        self.review_requirements()?;
         self.review_client(methods, scope)?;
         let cookie = self.bearer_token_param_type.as_ref().is_some_and(|places| places.contains(&Place::Cookie));
         if cookie && self.bearer_token_cookie_name.is_none() {
@@ -106,6 +107,21 @@ impl Config {
             }
         } else {
             scope.warn("issuer", "without https whoever is on the way can pretend to be the identity provider");
+        }
+        Ok(())
+    }
+
+    /// An item without a word would be met by everybody.
+    fn review_requirements(&self) -> Result<(), ConfigError> {
+        for (field, required) in [
+            ("scopes_required", &self.scopes_required),
+            ("audience_required", &self.audience_required),
+            ("roles_required", &self.roles_required),
+            ("groups_required", &self.groups_required),
+        ] {
+            if let Some(at) = required.iter().flatten().position(|item| item.trim().is_empty()) {
+                return Err(ConfigError::new(format!("{field}[{at}]"), "must not be empty: everybody would pass"));
+            }
         }
         Ok(())
     }
