@@ -72,12 +72,9 @@ const SIGNING: QueueSeries = QueueSeries {
     taken: None,
 };
 const HASHING: QueueSeries = QueueSeries {
-    depth: ("hashing_queue_depth", "Passwords and revocation lists that wait for a thread."),
-    refused: ("hashing_refused_total", "Passwords not verified, and lists not read, because the queue was full."),
-    taken: Some((
-        "hashing_jobs_total",
-        "Passwords that a thread was given to verify against a hash, and revocation lists to read.",
-    )),
+    depth: ("hashing_queue_depth", "Passwords that wait for a thread."),
+    refused: ("hashing_refused_total", "Passwords not verified because the queue was full."),
+    taken: Some(("hashing_jobs_total", "Passwords that a thread was given to verify against a hash.")),
 };
 
 /// Requests by route, read from the routes of the current configuration: the series of a removed route go with it.

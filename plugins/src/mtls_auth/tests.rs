@@ -3,10 +3,18 @@
 mod certificates;
 mod lists;
 
-use std::sync::Arc;
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
 
+use async_trait::async_trait;
 use openssl::{hash::MessageDigest, x509::X509Name};
-use signet_plugin_api::{Body, ClientCertificate, Flow, Handler, Proof};
+use signet_plugin_api::{Body, CertificateChain, ClientCertificate, Flow, Handler, Names, Proof};
 
 use self::certificates::{Name, Pair, Wanted};
 use super::{NAME, trust::Trust};
@@ -454,6 +462,44 @@ async fn a_certificate_that_names_no_server_for_revocations_passes_unless_strict
         let config = format!("{{ca_certificates: [{ROOT}], revocation_check_mode: {mode}}}");
         assert_eq!(consumer(&world.compile(NAME, &config), alice.clone()).await.as_deref(), expected, "{mode}");
     }
+}
+
+/// Names that are looked up for ever.
+#[derive(Default)]
+struct Endless(AtomicUsize);
+
+#[async_trait]
+impl Names for Endless {
+    async fn addresses(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        self.0.fetch_add(1, SeqCst);
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn asking_too_much_at_a_time_lets_nobody_in() {
+    const OPEN: u8 = 255;
+    let root = Wanted::authority().self_signed();
+    let mut world = world(&[(ROOT, &root)], CONSUMERS);
+    let names = Arc::new(Endless::default());
+    world.resources.names = Arc::clone(&names) as _;
+    let handler =
+        world.compile(NAME, &format!("{{ca_certificates: [{ROOT}], revocation_check_mode: IGNORE_CA_ERROR}}"));
+    let alice = Wanted { responder: Some("http://ocsp.test/"), ..Wanted::default() }.signed_by(&root);
+    let ClientCertificate::Sent(chain) = alice.sent(&[]) else { panic!("no chain") };
+    // Who adds certificates of no use to a chain makes another one of it.
+    let other = |number: u8| {
+        let chain = CertificateChain { digest: [number; 32], ..CertificateChain::clone(&chain) };
+        ClientCertificate::Sent(Arc::new(chain))
+    };
+    for number in 0..=OPEN {
+        let (handler, certificate) = (Arc::clone(&handler), other(number));
+        tokio::spawn(async move { drop(request(certificate).run(&handler).await) });
+    }
+    while names.0.load(SeqCst) <= usize::from(OPEN) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(consumer(&handler, ClientCertificate::Sent(chain)).await, None, "the responder was not asked");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use openssl::{
-    asn1::Asn1Time,
+    asn1::{Asn1Object, Asn1OctetString, Asn1Time},
     bn::{BigNum, MsbOption},
     ec::{EcGroup, EcKey},
     hash::MessageDigest,
@@ -37,6 +37,8 @@ pub(super) struct Wanted<'a> {
     pub(super) signs_lists: bool,
     /// `clientAuth`, `serverAuth`, or none of them.
     pub(super) usages: &'a [&'a str],
+    /// Its responder: a short `http://` address.
+    pub(super) responder: Option<&'a str>,
     pub(super) rsa_bits: Option<u32>,
     pub(super) digest: MessageDigest,
 }
@@ -59,6 +61,7 @@ impl Default for Wanted<'_> {
             authority: false,
             signs_lists: true,
             usages: &["clientAuth"],
+            responder: None,
             rsa_bits: None,
             digest: MessageDigest::sha256(),
         }
@@ -149,6 +152,7 @@ impl Wanted<'_> {
             let issuer = issuer.map(|pair| &*pair.certificate);
             all.push(names.build(&builder.x509v3_context(issuer, None)).expect("an extension"));
         }
+        all.extend(self.responder.map(responder));
         all
     }
 }
@@ -185,6 +189,16 @@ impl Pair {
     fn der(&self) -> Vec<u8> {
         self.certificate.to_der().expect("DER")
     }
+}
+
+/// An authority information access (RFC 5280, 4.2.2.1) with one OCSP responder.
+fn responder(url: &str) -> X509Extension {
+    let wrapped = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).expect("short")], content].concat();
+    let ocsp = wrapped(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, 1]);
+    let access = wrapped(0x30, &[ocsp, wrapped(0x86, url.as_bytes())].concat());
+    let octets = Asn1OctetString::new_from_bytes(&wrapped(0x30, &access)).expect("octets");
+    let kind = Asn1Object::from_str("1.3.6.1.5.5.7.1.1").expect("a number");
+    X509Extension::new_from_der(&kind, false, &octets).expect("an extension")
 }
 
 /// A moment, in days from now.
