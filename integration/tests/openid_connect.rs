@@ -160,6 +160,51 @@ fn a_secret_is_exchanged_once_and_a_wrong_one_never_passes() {
     assert!(!gateway.stderr().contains(&secret), "{}", gateway.stderr());
 }
 
+/// A token endpoint that refuses everything for this reason.
+fn refusing(code: &'static str) -> Upstream {
+    Upstream::serve(move |conversation| {
+        let body = json!({"error": code}).to_string();
+        while conversation.request()?.is_some() {
+            let head = format!("HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\n\r\n", body.len());
+            conversation.write(head + &body)?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_refused_credential_is_sent_to_the_provider_once() {
+    let (idp, upstream, tokens) = (IdentityProvider::start(), Upstream::echo(), refusing("invalid_grant"));
+    let endpoint = format!("token_endpoint: 'http://{}/token', auth_methods", tokens.address());
+    let routes = route("password", idp.issuer(), &format!("{endpoint}: [password, introspection], {}", client("app")))
+        + &route("client", idp.issuer(), &format!("{endpoint}: [client_credentials]"));
+    let gateway = gateway(&upstream, &routes);
+    for path in ["/password", "/client"] {
+        let wrong = Request::get(path).basic("joe", "wrong");
+        assert_eq!(settled(&gateway, &wrong).status, 401);
+        assert_eq!(tokens.take().len(), 1, "{path}");
+        // Remembered.
+        refused(&gateway, &wrong, 401);
+        assert_eq!(tokens.take().len(), 0, "{path}");
+        refused(&gateway, &Request::get(path).basic("joe", "wrong, too"), 401);
+        assert_eq!(tokens.take().len(), 1, "{path}");
+    }
+    assert_eq!(upstream.take().len(), 0);
+}
+
+#[test]
+fn a_user_is_not_told_that_the_password_is_wrong_where_the_gateway_s_own_client_is() {
+    let (idp, upstream) = (IdentityProvider::start(), Upstream::echo());
+    let routes = route("users", idp.issuer(), "auth_methods: [password], client_id: [app], client_secret: [wrong]")
+        + &route("machines", idp.issuer(), "auth_methods: [client_credentials]");
+    let gateway = gateway(&upstream, &routes);
+    // A client that proves itself wrongly is the caller's affair.
+    assert_eq!(settled(&gateway, &Request::get("/machines").basic("app", "wrong")).status, 401);
+    assert_eq!(gateway.send(&Request::get("/users").basic("joe", "joe-password")).status, 503);
+    logged(&gateway, "refuses the gateway's own client: invalid_client");
+    assert_eq!(upstream.take().len(), 0);
+}
+
 #[test]
 fn a_new_token_is_asked_for_when_the_old_one_ends() {
     let (idp, upstream) = (IdentityProvider::with(&[("TTL", "3")]), Upstream::echo());

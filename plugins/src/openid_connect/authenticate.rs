@@ -116,11 +116,14 @@ impl Authenticator {
         if let Some(admission) = self.admissions.remembered(&digest, known) {
             return Ok(admission);
         }
-        let verified = match Box::pin(self.exchanged(grant, known)).await {
+        // A refused credential is not tried again: a provider counts wrong passwords, and its refusal is remembered.
+        let answer = good(self.exchange.grant(known, grant).await?)?;
+        let verified = match Box::pin(self.exchanged(answer, grant, known)).await {
             // The token may have been kept longer than it is good: the provider has new keys, or revoked it.
             Err(Refusal::Invalid(_)) => {
                 self.exchange.forget(grant).await;
-                Box::pin(self.exchanged(grant, known)).await?
+                let answer = good(self.exchange.grant(known, grant).await?)?;
+                Box::pin(self.exchanged(answer, grant, known)).await?
             }
             other => other?,
         };
@@ -137,8 +140,7 @@ impl Authenticator {
         }
     }
 
-    async fn exchanged(&self, grant: &Grant, known: &Arc<Known>) -> Result<Verified, Refusal> {
-        let answer = good(self.exchange.grant(known, grant).await?)?;
+    async fn exchanged(&self, answer: Arc<Answer>, grant: &Grant, known: &Arc<Known>) -> Result<Verified, Refusal> {
         let token = answer.access_token.as_deref().map_or("", String::as_str);
         let believed = if claims_to_be_signed(token) {
             self.verify(token, known).await?

@@ -165,19 +165,23 @@ impl Exchange {
         }
         self.token.add_arguments(&mut form);
         let answer = self.post(uri, authorization, form).await?;
-        self.granted(&answer)
+        self.granted(grant, &answer)
     }
 
-    fn granted(&self, answer: &HttpAnswer) -> Result<Verdict, Trouble> {
+    fn granted(&self, grant: &Grant, answer: &HttpAnswer) -> Result<Verdict, Trouble> {
         match answer.status {
             StatusCode::OK => {}
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
                 return Err(Trouble::new(format!("the token endpoint answered {}", answer.status)));
             }
             status if status.is_client_error() => {
-                // The code of the error says whether it is the caller's or the gateway's.
                 let code = serde_json::from_slice::<TokenError>(&answer.body).map(|body| body.error);
                 let code = code.unwrap_or_default().chars().take(64).collect::<String>();
+                let is_ours =
+                    matches!(code.as_str(), "invalid_client" | "unauthorized_client" | "unsupported_grant_type");
+                if is_ours && matches!(grant, Grant::Password { .. }) {
+                    return Err(Trouble::new(format!("the token endpoint refuses the gateway's own client: {code}")));
+                }
                 tracing::info!(%status, code, "the token endpoint refuses a credential");
                 return Ok(Verdict::Bad("the token endpoint refuses the credentials"));
             }
