@@ -95,7 +95,7 @@ pub(crate) fn compile(mut model: Model, engine: &Engine<'_>) -> Compiled {
     };
     let certificates = certificates::served(&model.certificates, &mut problems);
     let declared = std::mem::take(&mut model.plugins);
-    let instances = plugins::compile(declared, engine.registry, &resources, &mut problems);
+    let instances = plugins::compile(declared, &model.routes, engine.registry, &resources, &mut problems);
     let placed = plugins::Placed::new(&instances, &model.consumers, &model.consumer_groups);
     let sources = upstreams::Sources::of(&model, &resources.ca_certificates, engine);
     let routes = routes::compile(&model.services, &model.routes, &placed, &sources, &mut problems);

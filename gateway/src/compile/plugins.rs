@@ -6,7 +6,7 @@ use signet_plugin_api::{ConfigError, Handler, Protocol, Registration, Registry, 
 
 use super::Problems;
 use crate::{
-    config::{At, ConsumerDecl, ConsumerGroupDecl, PluginDecl},
+    config::{At, ConsumerDecl, ConsumerGroupDecl, PluginDecl, RouteDecl},
     runtime::chain::{ConsumerScope, Handlers, Slot},
 };
 
@@ -27,6 +27,7 @@ pub(super) struct Instance<'r> {
 /// Compiles every plugin that is switched on.
 pub(super) fn compile<'r>(
     declared: Vec<PluginDecl>,
+    routes: &[RouteDecl],
     registry: &'r Registry,
     resources: &Resources,
     problems: &mut Problems,
@@ -40,6 +41,10 @@ pub(super) fn compile<'r>(
         if let Err(error) = stands_where_it_may(&decl, plugin) {
             problems.mistake(&decl.at, error);
             continue;
+        }
+        if stands_nowhere(&decl, routes) {
+            let reason = "its route belongs to another service, so it never runs, as in Kong";
+            problems.warning(&decl.at, ConfigError::new("service", reason));
         }
         let config_at = decl.at.key("config");
         let scope = Scope::new(resources);
@@ -67,6 +72,12 @@ fn stands_where_it_may(decl: &PluginDecl, plugin: &Registration) -> Result<(), C
     let reason =
         format!("`{}` acts before the caller is known or on all callers alike: it cannot stand on some", decl.name);
     Err(ConfigError::new(on, reason))
+}
+
+/// On a service and on a route that does not lead to it.
+fn stands_nowhere(decl: &PluginDecl, routes: &[RouteDecl]) -> bool {
+    let route = decl.route.and_then(|route| routes.get(route));
+    decl.service.is_some() && route.is_some_and(|route| route.service != decl.service)
 }
 
 /// As in Kong, `protocols` only tells HTTP from stream: a plugin for https also guards plain requests of its route.

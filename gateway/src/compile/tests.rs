@@ -210,3 +210,21 @@ fn a_host_header_names_the_port_unless_it_is_the_protocols_own() {
     let hosts: Vec<_> = prepared.snapshot.routes.iter().filter_map(|entry| entry.upstream.as_ref()).collect();
     assert_eq!((&hosts[0].host_header, &hosts[1].host_header), (&"a".parse().expect("a"), &"b:81".parse().expect("b")));
 }
+
+#[test]
+fn a_plugin_on_a_route_of_another_service_is_remarked_on() {
+    let text = |service: &str| {
+        format!(
+            "services:\n- {{name: a, host: h, routes: [{{name: r, paths: [/], plugins: [{{name: gate, service: {{name: {service}}}}}]}}]}}\n- {{name: b, host: h}}\n"
+        )
+    };
+    assert_eq!(told(&prepared(&text("a")).warnings), [""; 0]);
+    let warnings = told(&prepared(&text("b")).warnings);
+    assert_eq!(
+        warnings,
+        [
+            "3: services[0].routes[0].plugins[0].service: its route belongs to another service, so it never runs, as in Kong"
+        ]
+    );
+    assert_eq!(chain(&prepared(&text("b")), 0), [""; 0]);
+}

@@ -43,8 +43,8 @@ pub(super) struct Revocations {
     /// The authorities, for certificates of any purpose.
     anchors: Arc<X509Store>,
     /// By address and issuer.
-    lists: Cache<(String, [u8; 32]), Arc<List>>,
-    silent: Cache<String, ()>,
+    lists: Cache<Authority, Arc<List>>,
+    silent: Cache<Authority, ()>,
 }
 
 /// What is known of a certificate, the best first.
@@ -164,59 +164,76 @@ impl Revocations {
     }
 
     async fn by_responder(&self, url: &str, certificate: &X509Ref, issuer: &X509Ref) -> Standing {
+        let authority = Authority::new(url, issuer);
         let standing = async {
             let question = ocsp::question(certificate, issuer)?;
             let question = Question::post(address(url)?, "application/ocsp-request", question);
-            let answer = self.ask(url, Question { limit: LONGEST_ANSWER, ..question }).await?;
+            let answer = self.ask(&authority, Question { limit: LONGEST_ANSWER, ..question }).await?;
             ocsp::read(&answer, certificate, issuer, &self.anchors).map_err(Trouble::Answer)
         };
-        self.known(url, standing.await.map_err(Arc::new)).await
+        self.known(&authority, standing.await.map_err(Arc::new)).await
     }
 
     async fn by_list(&self, url: &str, certificate: &X509, issuer: &X509) -> Standing {
+        let authority = Authority::new(url, issuer);
         let standing = async {
-            let list = self.list(url, issuer).await?;
+            let list = self.list(&authority, issuer).await?;
             list.standing(certificate).map_err(|useless| Arc::new(useless.into()))
         };
-        self.known(url, standing.await).await
+        self.known(&authority, standing.await).await
     }
 
     /// A list is asked for once for all who want it, and again when the next one is out: of one that ended, nothing counts.
-    async fn list(&self, url: &str, issuer: &X509) -> Result<Arc<List>, Arc<Trouble>> {
-        let name = issuer.to_der().map_err(|error| Arc::new(error.into()))?;
-        let key = (url.to_owned(), sha256(&name));
-        if self.lists.get(&key).await.is_some_and(|list| !list.is_current()) {
-            self.lists.invalidate(&key).await;
+    async fn list(&self, authority: &Authority, issuer: &X509) -> Result<Arc<List>, Arc<Trouble>> {
+        if self.lists.get(authority).await.is_some_and(|list| !list.is_current()) {
+            self.lists.invalidate(authority).await;
         }
         let fetch = async {
-            let bytes = self.ask(url, Question { limit: LONGEST_LIST, ..Question::get(address(url)?) }).await?;
+            let question = Question { limit: LONGEST_LIST, ..Question::get(address(&authority.url)?) };
+            let bytes = self.ask(authority, question).await?;
             let issuer = issuer.clone();
             // That of a large authority takes a while. Not behind the passwords: with these anybody could fill the queue,
             // and a list that is not read counts for nobody.
             Ok(Arc::new(spawn_blocking(move || List::read(&bytes, &issuer)).await??))
         };
-        self.lists.try_get_with(key, fetch).await
+        self.lists.try_get_with(authority.clone(), fetch).await
     }
 
-    async fn ask(&self, url: &str, question: Question) -> Result<Bytes, Trouble> {
-        if self.silent.contains_key(url) {
+    async fn ask(&self, authority: &Authority, question: Question) -> Result<Bytes, Trouble> {
+        if self.silent.contains_key(authority) {
             return Err(Trouble::Silent);
         }
         let answer = self.http.ask(question).await?;
         if answer.status == StatusCode::OK { Ok(answer.body) } else { Err(Trouble::Status(answer.status)) }
     }
 
-    async fn known(&self, url: &str, standing: Result<Standing, Arc<Trouble>>) -> Standing {
+    async fn known(&self, authority: &Authority, standing: Result<Standing, Arc<Trouble>>) -> Standing {
         match standing {
             Ok(standing) => return standing,
             Err(error) if matches!(*error, Trouble::Silent) => {}
             Err(error) if matches!(*error, Trouble::Fetch(NoAnswer::Busy)) => return Standing::Unasked,
             Err(error) => {
-                tracing::warn!(url, %error, "a server for revocations has no answer that counts");
-                self.silent.insert(url.to_owned(), ()).await;
+                tracing::warn!(url = authority.url, %error, "a server for revocations has no answer that counts");
+                self.silent.insert(authority.clone(), ()).await;
             }
         }
         Standing::Unreachable
+    }
+}
+
+/// A server, as one issuer's: what it says of another's certificates must not silence it for this one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Authority {
+    url: String,
+    /// SHA-256 of the issuer's certificate.
+    issuer: [u8; 32],
+}
+
+impl Authority {
+    fn new(url: &str, issuer: &X509Ref) -> Self {
+        // A certificate that was verified can be written; all that could not would share their silence.
+        let issuer = issuer.to_der().map(|der| sha256(&der)).unwrap_or_default();
+        Self { url: url.to_owned(), issuer }
     }
 }
 
