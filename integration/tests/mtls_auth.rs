@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use signet_integration::{Answer, Certificate, Curl, Gateway, Issued, Request, Upstream, s_client};
+use signet_integration::{Answer, Certificate, Curl, Gateway, Issued, Kept, Request, Upstream, s_client};
 
 use crate::{
     jose::verify,
@@ -193,6 +193,10 @@ fn a_route_of_another_host_on_the_same_connection_gets_421() {
         assert!(message(&coalesced).contains("another"), "{coalesced:?}");
     }
     assert!(upstream.take().is_empty());
+    let mut kept = Kept::open(gateway.tls(), "open.test");
+    let answers = ["open.test", "closed.test", "open.test"].map(|host| kept.get(host, "/"));
+    assert_eq!(answers, [200, 421, 200]);
+    assert_eq!(upstream.take().len(), 2);
     assert_eq!(curl().get("closed.test", "/").status, 200);
     assert_eq!(upstream.one().header("X-Consumer-Username"), Some("alice"));
     assert_eq!(Curl::to(gateway.tls()).get("open.test", "/").status, 200);

@@ -1,12 +1,6 @@
 //! SIGHUP: the file and what the settings name are loaded again, while requests go on.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-};
-
-use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};
-use signet_integration::{Certificate, Folder, Gateway, Issued, Request, Upstream};
+use signet_integration::{Certificate, Folder, Gateway, Issued, Kept, Request, Upstream};
 
 use crate::setup::service;
 
@@ -16,40 +10,6 @@ fn one_route(upstream: &Upstream, path: &str) -> String {
 
 fn certificate(issued: &Issued) -> String {
     format!("certificates:\n-\n{}  snis: [{{name: a.test}}]\n", issued.yaml(2))
-}
-
-/// A connection that is kept.
-struct Kept(SslStream<TcpStream>);
-
-impl Kept {
-    fn open(gateway: &Gateway) -> Self {
-        let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
-        builder.set_verify(SslVerifyMode::NONE);
-        let stream = TcpStream::connect(gateway.tls()).unwrap();
-        Self(builder.build().connect("a.test", stream).unwrap())
-    }
-
-    fn subject(&self) -> String {
-        let certificate = self.0.ssl().peer_certificate().expect("a certificate");
-        let name = certificate.subject_name().entries().next().expect("a name");
-        name.data().to_string().unwrap()
-    }
-
-    /// The status of one request.
-    fn get(&mut self, path: &str) -> u16 {
-        write!(self.0, "GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
-        let mut seen = Vec::new();
-        while !seen.windows(4).any(|window| window == b"\r\n\r\n") {
-            let mut byte = [0];
-            self.0.read_exact(&mut byte).expect("the connection is there");
-            seen.push(byte[0]);
-        }
-        let head = String::from_utf8(seen).unwrap().to_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
-        let mut body = vec![0; length.trim().parse().unwrap()];
-        self.0.read_exact(&mut body).unwrap();
-        head.split(' ').nth(1).unwrap().parse().unwrap()
-    }
 }
 
 #[test]
@@ -89,13 +49,13 @@ fn a_certificate_changes_and_no_connection_is_lost() {
     let upstream = Upstream::echo();
     let file = |name: &str| one_route(&upstream, "/") + &certificate(&Certificate::named(name).self_signed());
     let gateway = Gateway::with(&file("first")).with_tls().start();
-    let mut kept = Kept::open(&gateway);
-    assert_eq!((kept.subject().as_str(), kept.get("/1")), ("first", 200));
+    let mut kept = Kept::open(gateway.tls(), "a.test");
+    assert_eq!((kept.subject().as_str(), kept.get("a.test", "/1")), ("first", 200));
     gateway.reload(&file("second"));
-    assert_eq!(kept.get("/2"), 200);
-    let mut next = Kept::open(&gateway);
-    assert_eq!((next.subject().as_str(), next.get("/3")), ("second", 200));
-    assert_eq!(kept.get("/4"), 200);
+    assert_eq!(kept.get("a.test", "/2"), 200);
+    let mut next = Kept::open(gateway.tls(), "a.test");
+    assert_eq!((next.subject().as_str(), next.get("a.test", "/3")), ("second", 200));
+    assert_eq!(kept.get("a.test", "/4"), 200);
 }
 
 #[test]
@@ -111,13 +71,13 @@ fn the_certificate_of_the_settings_is_read_again() {
         .setting("ssl_cert", &cert.display().to_string())
         .setting("ssl_cert_key", &key.display().to_string())
         .start();
-    assert_eq!(Kept::open(&gateway).subject(), "first");
+    assert_eq!(Kept::open(gateway.tls(), "a.test").subject(), "first");
     renew("second");
     gateway.hang_up();
-    assert_eq!(Kept::open(&gateway).subject(), "second");
+    assert_eq!(Kept::open(gateway.tls(), "a.test").subject(), "second");
     folder.write("key.pem", "no key");
     gateway.hang_up();
-    assert_eq!(Kept::open(&gateway).subject(), "second");
+    assert_eq!(Kept::open(gateway.tls(), "a.test").subject(), "second");
     assert!(gateway.stderr().contains("ssl_cert_key: "), "{}", gateway.stderr());
 }
 
@@ -125,11 +85,8 @@ fn the_certificate_of_the_settings_is_read_again() {
 fn the_certificate_that_was_made_at_start_is_kept() {
     let upstream = Upstream::echo();
     let gateway = Gateway::with(&one_route(&upstream, "/")).with_tls().start();
-    let serial = |kept: &Kept| {
-        let certificate = kept.0.ssl().peer_certificate().unwrap();
-        certificate.serial_number().to_bn().unwrap().to_hex_str().unwrap().to_string()
-    };
-    let before = serial(&Kept::open(&gateway));
+    let serial = |kept: &Kept| kept.certificate().serial_number().to_bn().unwrap().to_hex_str().unwrap().to_string();
+    let before = serial(&Kept::open(gateway.tls(), "a.test"));
     gateway.hang_up();
-    assert_eq!(serial(&Kept::open(&gateway)), before);
+    assert_eq!(serial(&Kept::open(gateway.tls(), "a.test")), before);
 }
