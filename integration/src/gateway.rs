@@ -3,12 +3,11 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
 
 use crate::{
-    Client, DEADLINE, Folder, Request, Response,
+    Client, Folder, Request, Response,
+    poll::wait_until,
     process::{Process, Run, command},
 };
 
@@ -128,11 +127,8 @@ impl Gateway {
         };
         let before = loads(&self.get_status("/metrics").text());
         self.process.signal("HUP");
-        let end = Instant::now() + DEADLINE;
-        while loads(&self.get_status("/metrics").text()) == before {
-            assert!(Instant::now() < end, "not loaded again after {DEADLINE:?}:\n{}", self.stderr());
-            thread::sleep(Duration::from_millis(2));
-        }
+        let loaded = || loads(&self.get_status("/metrics").text()) != before;
+        wait_until(loaded, || format!("loaded again:\n{}", self.stderr()));
     }
 
     /// Asks it to end and waits until it has.
@@ -222,11 +218,8 @@ impl Start {
 
 impl Gateway {
     fn wait_until_ready(&self) {
-        let end = Instant::now() + DEADLINE;
-        while self.get_status("/status/ready").status != 200 {
-            assert!(Instant::now() < end, "not ready after {DEADLINE:?}:\n{}", self.stderr());
-            thread::sleep(Duration::from_millis(2));
-        }
+        let is_ready = || self.get_status("/status/ready").status == 200;
+        wait_until(is_ready, || format!("ready:\n{}", self.stderr()));
     }
 }
 

@@ -8,10 +8,10 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use crate::DEADLINE;
+use crate::{DEADLINE, poll::poll};
 
 /// The binary: `SIGNET_BIN`, else the one that was built beside this test, else the debug build of this workspace.
 pub fn binary() -> PathBuf {
@@ -121,14 +121,10 @@ impl Process {
 
     /// Waits for its end.
     pub fn wait(&mut self) -> Run {
-        let end = Instant::now() + DEADLINE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("a process to wait for") {
-                break status;
-            }
-            assert!(Instant::now() < end, "still running after {DEADLINE:?}:\n{}", self.stderr.text());
-            thread::sleep(Duration::from_millis(2));
-        };
+        let status = poll(|| {
+            let status = self.child.try_wait().expect("a process to wait for");
+            status.ok_or_else(|| format!("still running:\n{}", self.stderr.text()))
+        });
         self.stdout.join();
         self.stderr.join();
         Run { code: status.code(), stdout: self.stdout.text(), stderr: self.stderr.text() }

@@ -1,8 +1,8 @@
 //! docs/five-ways.md: its commands are run as they stand there.
 
-use std::{fs, net::SocketAddr, process::Command, time::Duration, time::Instant};
+use std::{fs, net::SocketAddr, process::Command};
 
-use signet_integration::{DEADLINE, Gateway, IdentityProvider, Process, Request};
+use signet_integration::{Gateway, IdentityProvider, Process, Request, wait_until};
 
 use crate::setup::repository;
 
@@ -46,12 +46,8 @@ fn the_commands_of_the_page_do_what_it_says() {
         ],
     );
     let gateway = Gateway::with(&file).with_tls().start();
-    let end = Instant::now() + DEADLINE;
     // Until the provider has been asked.
-    while gateway.send(&Request::get("/oidc")).status == 503 {
-        assert!(Instant::now() < end, "{}", gateway.stderr());
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until(|| gateway.send(&Request::get("/oidc")).status != 503, || gateway.stderr());
 
     let commands = moved(
         &commands(),

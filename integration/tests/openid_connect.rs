@@ -1,12 +1,11 @@
 //! The plugin openid-connect, against an identity provider that is not ours and against some that lie.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use signet_integration::{DEADLINE, Folder, Gateway, IdentityProvider, Request, Response, Seen, Upstream, signet};
+use signet_integration::{
+    Folder, Gateway, IdentityProvider, Request, Response, Seen, Upstream, poll, signet, wait_until,
+};
 
 use crate::{
     jose::verify,
@@ -49,24 +48,15 @@ fn settled(gateway: &Gateway, request: &Request) -> Response {
 }
 
 fn until(gateway: &Gateway, request: &Request, wanted: impl Fn(&Response) -> bool) -> Response {
-    let end = Instant::now() + DEADLINE;
-    loop {
+    poll(|| {
         let response = gateway.send(request);
-        if wanted(&response) {
-            return response;
-        }
-        assert!(Instant::now() < end, "{response:?}\n{}", gateway.stderr());
-        thread::sleep(Duration::from_millis(20));
-    }
+        if wanted(&response) { Ok(response) } else { Err(format!("{response:?}\n{}", gateway.stderr())) }
+    })
 }
 
 /// Waits until the log has it.
 fn logged(gateway: &Gateway, text: &str) {
-    let end = Instant::now() + DEADLINE;
-    while !gateway.stderr().contains(text) {
-        assert!(Instant::now() < end, "{text}: {}", gateway.stderr());
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(|| gateway.stderr().contains(text), || format!("{text}: {}", gateway.stderr()));
 }
 
 fn passes(gateway: &Gateway, upstream: &Upstream, request: &Request) -> Seen {
@@ -212,11 +202,8 @@ fn a_new_token_is_asked_for_when_the_old_one_ends() {
         gateway(&upstream, &route("oidc", idp.issuer(), "auth_methods: [client_credentials], scopes: [read]"));
     let request = Request::get("/oidc").basic("app", &IdentityProvider::secret("app"));
     let first = passes(&gateway, &upstream, &request).header("Authorization").unwrap().to_owned();
-    let end = Instant::now() + DEADLINE;
-    while passes(&gateway, &upstream, &request).header("Authorization") == Some(&first) {
-        assert!(Instant::now() < end, "still the token that has expired");
-        thread::sleep(Duration::from_millis(20));
-    }
+    let is_renewed = || passes(&gateway, &upstream, &request).header("Authorization") != Some(&first);
+    wait_until(is_renewed, || "still the token that has expired".to_owned());
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::{
     io::Write,
     process::{Command, Stdio},
-    time::{Duration, Instant},
 };
 
-use signet_integration::{Folder, Gateway, Request, Response, Run, Start, Upstream, signet, signet_reading};
+use signet_integration::{
+    Folder, Gateway, Request, Response, Run, Start, Upstream, signet, signet_reading, wait_until,
+};
 
 use crate::setup::service;
 
@@ -58,11 +59,7 @@ fn metric(gateway: &Gateway, name: &str) -> u64 {
 }
 
 pub(crate) fn wait_for(gateway: &Gateway, name: &str, value: u64) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while metric(gateway, name) != value {
-        assert!(Instant::now() < end, "{name} does not become {value}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_until(|| metric(gateway, name) == value, || format!("{name} does not become {value}"));
 }
 
 #[test]

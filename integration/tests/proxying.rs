@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use signet_integration::{DEADLINE, Gateway, Headers, Request, Upstream};
+use signet_integration::{DEADLINE, Gateway, Headers, Request, Upstream, wait_until};
 
 use crate::setup::{service, service_with};
 
@@ -285,11 +285,8 @@ fn a_connection_that_the_upstream_has_closed_is_not_used_for_a_post() {
     let gateway = in_front_of(&upstream);
     let mut client = gateway.client();
     assert_eq!(client.send(&Request::get("/x")).status, 200);
-    let end = Instant::now() + DEADLINE;
-    while !noticed.load(Ordering::SeqCst) {
-        assert!(Instant::now() < end, "the gateway has not noticed that its idle connection is closed");
-        thread::sleep(Duration::from_millis(2));
-    }
+    let unnoticed = || "the gateway has not noticed that its idle connection is closed".to_owned();
+    wait_until(|| noticed.load(Ordering::SeqCst), unnoticed);
     assert_eq!(client.send(&Request::new("POST", "/x").body("important")).status, 200);
     assert_eq!(upstream.accepted(), 2);
 }

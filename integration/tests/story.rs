@@ -1,15 +1,10 @@
 //! The five ways in of the blog post, on its own file when it is there, and always on the demo's: OIDC, JWT, password,
 //! client certificate, API key; each becomes a signed token that the keys of the gateway's JWKS route verify.
 
-use std::{
-    fs,
-    path::PathBuf,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf};
 
 use signet_integration::{
-    Certificate, Curl, DEADLINE, Folder, Gateway, IdentityProvider, Request, Response, Start, Upstream,
+    Certificate, Curl, Folder, Gateway, IdentityProvider, Request, Response, Start, Upstream, wait_until,
 };
 
 use crate::{jose::verify, setup::repository};
@@ -178,7 +173,7 @@ fn believes_its_issuer(story: &Story) {
     let gateway = story.start(&story.with_authority(), &upstream).resolve(story.issuer, issuer.address()).start();
     let jwks = gateway.get("/x-custom-jwt/jwks").json();
     let client = Request::get("/oidc").basic(story.consumer, &IdentityProvider::secret(story.consumer));
-    wait_for_discovery(&gateway, &client);
+    wait_until(|| gateway.send(&client).status != 503, || gateway.stderr());
     drop(upstream.take());
     let token = token(&gateway, &upstream, &client);
     let claims = verify(&token, &jwks).claims;
@@ -187,14 +182,6 @@ fn believes_its_issuer(story: &Story) {
     let wrong = gateway.send(&Request::get("/oidc").basic(story.consumer, "wrong"));
     assert_eq!(wrong.status, 401, "{wrong:?}");
     assert!(upstream.take().is_empty());
-}
-
-fn wait_for_discovery(gateway: &Gateway, client: &Request) {
-    let end = Instant::now() + DEADLINE;
-    while gateway.send(client).status == 503 {
-        assert!(Instant::now() < end, "{}", gateway.stderr());
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// The signed token that reaches the upstream.
