@@ -8,6 +8,8 @@ use prometheus::{
     proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
 };
 
+use signet_plugin_api::Meters;
+
 use crate::runtime::{
     Current, Loads, RouteStats, Source, WorkThreads,
     stats::{BUCKETS, Sample},
@@ -17,6 +19,7 @@ use crate::runtime::{
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
+    plugins: Arc<Meters>,
 }
 
 impl Metrics {
@@ -28,6 +31,7 @@ impl Metrics {
         current: Arc<Current>,
         loads: Arc<Loads>,
         [signing, hashing]: [Arc<WorkThreads>; 2],
+        plugins: Arc<Meters>,
     ) -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("signet".into()), None)?;
         let build = IntGaugeVec::new(Opts::new("build_info", "The version of the program; always 1."), &["version"])?;
@@ -42,7 +46,7 @@ impl Metrics {
         for (pool, series) in [(signing, &SIGNING), (hashing, &HASHING)] {
             registry.register(Box::new(Queue::new(pool, series)?))?;
         }
-        Ok(Self { registry })
+        Ok(Self { registry, plugins })
     }
 
     /// The text that Prometheus scrapes.
@@ -51,7 +55,9 @@ impl Metrics {
     /// When a series cannot be written as text.
     pub(crate) fn render(&self) -> prometheus::Result<Vec<u8>> {
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        let mut families = self.registry.gather();
+        families.extend(self.plugins.gather());
+        TextEncoder::new().encode(&families, &mut text)?;
         Ok(text)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, path::PathBuf, sync::Arc};
 
-use signet_plugin_api::{Backgrounds, Registry, WorkPool};
+use signet_plugin_api::{Backgrounds, Meters, Registry, SigningBackend, WorkPool};
 use tracing::{error, info, warn};
 
 use super::{report, say};
@@ -25,6 +25,8 @@ pub(super) struct Parts {
     pub hashing: Arc<WorkThreads>,
     /// What outlives one configuration.
     pub backgrounds: Arc<Backgrounds>,
+    /// The series of plugins.
+    pub meters: Arc<Meters>,
 }
 
 /// Loads one file, as often as it is asked to.
@@ -61,6 +63,8 @@ impl<'a> Loader<'a> {
             registry: self.registry,
             resolver: Arc::clone(&self.parts.resolver),
             signing: WorkPool::new(Arc::clone(&self.parts.signing) as _),
+            signing_backend: SigningBackend::default(),
+            meters: Arc::clone(&self.parts.meters),
             hashing: WorkPool::new(Arc::clone(&self.parts.hashing) as _),
             backgrounds: Arc::clone(&self.parts.backgrounds),
             tls: self.terms()?,

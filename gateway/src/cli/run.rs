@@ -115,7 +115,7 @@ fn parts(settings: &Settings, resolve: Vec<ResolveOverride>) -> Result<Parts, Ex
     };
     let signing = start("signing", settings.signing_threads, settings.signing_queue)?;
     let hashing = start("hashing", settings.hashing_threads, settings.hashing_queue)?;
-    Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default() })
+    Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default(), meters: Arc::default() })
 }
 
 fn serve(settings: &Settings, loader: &Loader<'_>, prepared: Prepared, parts: &Parts) -> Result<(), ExitCode> {
@@ -142,7 +142,7 @@ fn serve(settings: &Settings, loader: &Loader<'_>, prepared: Prepared, parts: &P
     let in_flight = Arc::new(AtomicUsize::new(0));
     let loads = Arc::new(Loads::begin());
     let pools = [Arc::clone(&parts.signing), Arc::clone(&parts.hashing)];
-    let metrics = Metrics::new(Arc::clone(&current), Arc::clone(&loads), pools)
+    let metrics = Metrics::new(Arc::clone(&current), Arc::clone(&loads), pools, Arc::clone(&parts.meters))
         .map_err(|error| fail(1, format_args!("cannot register metrics: {error}")))?;
     let gateway =
         Gateway { current: Arc::clone(&current), policy: Policy::of(settings), in_flight: Arc::clone(&in_flight) };

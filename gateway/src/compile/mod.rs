@@ -11,7 +11,7 @@ mod upstreams;
 
 use std::{io, sync::Arc, time::Duration};
 
-use signet_plugin_api::{Backgrounds, Registry, Resources, WorkPool};
+use signet_plugin_api::{Backgrounds, Meters, Registry, Resources, SigningBackend, WorkPool};
 
 pub(crate) use self::problem::{Problem, Problems};
 use crate::{
@@ -33,8 +33,12 @@ pub(crate) struct Engine<'a> {
     pub resolver: Arc<Resolver>,
     /// The threads that sign.
     pub signing: WorkPool,
+    /// What they sign with.
+    pub signing_backend: SigningBackend,
     /// The threads that verify passwords.
     pub hashing: WorkPool,
+    /// The series of plugins.
+    pub meters: Arc<Meters>,
     /// What outlives one configuration.
     pub backgrounds: Arc<Backgrounds>,
     /// How TLS listeners speak; `None` when there is none.
@@ -57,7 +61,9 @@ impl<'a> Engine<'a> {
             registry,
             resolver: Resolver::new(Sources::default())?,
             signing: WorkPool::inline(),
+            signing_backend: SigningBackend::default(),
             hashing: WorkPool::inline(),
+            meters: Arc::default(),
             backgrounds: Arc::default(),
             tls: None,
             system_authorities: Arc::default(),
@@ -88,7 +94,10 @@ pub(crate) fn compile(mut model: Model, engine: &Engine<'_>) -> Compiled {
         consumers,
         credentials: Arc::new(credentials),
         ca_certificates: certificates::authorities(&model.ca_certificates, &mut problems),
+        key_sets: Arc::default(),
         signing: engine.signing.clone(),
+        signing_backend: engine.signing_backend,
+        meters: Arc::clone(&engine.meters),
         hashing: engine.hashing.clone(),
         backgrounds: Arc::clone(&engine.backgrounds),
         names: Arc::new(Lookup(Arc::clone(&engine.resolver))),

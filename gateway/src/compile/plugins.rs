@@ -2,7 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use signet_plugin_api::{ConfigError, Handler, Protocol, Registration, Registry, Resources, Scope};
+use signet_plugin_api::{ConfigError, Handler, Protocol, RawConfig, Registration, Registry, Resources, Scope};
+use zeroize::Zeroizing;
 
 use super::Problems;
 use crate::{
@@ -47,7 +48,7 @@ pub(super) fn compile<'r>(
             problems.warning(&decl.at, ConfigError::new("service", reason));
         }
         let config_at = decl.at.key("config");
-        let scope = Scope::new(resources);
+        let scope = Scope::new(resources).with_digest(digest(&decl.config));
         match plugin.compile(decl.config, &scope) {
             Ok(handler) => {
                 let PluginDecl { service, route, consumer, consumer_group, at, .. } = decl;
@@ -58,6 +59,13 @@ pub(super) fn compile<'r>(
         scope.into_warnings().into_iter().for_each(|warning| problems.warning(&config_at, warning));
     }
     instances
+}
+
+fn digest(config: &RawConfig) -> [u8; 32] {
+    let content = Zeroizing::new(config.content());
+    let mut digest = [0; 32];
+    digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, content.as_bytes()).as_ref());
+    digest
 }
 
 fn stands_where_it_may(decl: &PluginDecl, plugin: &Registration) -> Result<(), ConfigError> {

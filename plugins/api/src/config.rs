@@ -36,6 +36,11 @@ impl RawConfig {
         Self { strict: true, ..Self::new(mapping) }
     }
 
+    /// All of it as one text: what tells one configuration from another. It holds the secrets, too.
+    pub fn content(&self) -> String {
+        serde_json::to_string(&(&self.members, &self.nulls)).unwrap_or_default()
+    }
+
     /// Brings the null of these fields back: it says something else than leaving them out.
     #[must_use]
     pub(crate) fn keeping_nulls(mut self, fields: &[&str]) -> Self {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, io, net::SocketAddr, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Backgrounds, Consumers, CredentialStores, WorkPool};
+use crate::{Backgrounds, Consumers, CredentialStores, KeySet, Meters, SigningBackend, WorkPool};
 
 /// Consumers, credentials, certificates and services of the engine, for [`crate::Scope`].
 #[derive(Debug, Clone)]
@@ -16,15 +16,24 @@ pub struct Resources {
     pub credentials: Arc<CredentialStores>,
     /// `ca_certificates`.
     pub ca_certificates: Arc<CaCertificates>,
+    /// `key_sets`.
+    pub key_sets: Arc<KeySets>,
     /// The threads that sign.
     pub signing: WorkPool,
+    /// What they sign with.
+    pub signing_backend: SigningBackend,
     /// The threads for what takes longer than a signature.
     pub hashing: WorkPool,
     /// What outlives one configuration.
     pub backgrounds: Arc<Backgrounds>,
     /// Names to addresses, as services are looked up.
     pub names: Arc<dyn Names>,
+    /// The series of plugins.
+    pub meters: Arc<Meters>,
 }
+
+/// `key_sets` of a configuration, by name and by id.
+pub type KeySets = HashMap<Arc<str>, Arc<KeySet>>;
 
 /// `ca_certificates` of a configuration, by id.
 pub type CaCertificates = HashMap<Arc<str>, Arc<CaCertificate>>;
@@ -55,10 +64,13 @@ impl Default for Resources {
             consumers: Arc::default(),
             credentials: Arc::default(),
             ca_certificates: Arc::default(),
+            key_sets: Arc::default(),
             signing: WorkPool::inline(),
+            signing_backend: SigningBackend::default(),
             hashing: WorkPool::inline(),
             backgrounds: Arc::default(),
             names: Arc::new(Literals),
+            meters: Arc::default(),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{any::Any, cell::RefCell, sync::Arc};
 
-use crate::{Background, CaCertificate, ConfigError, Consumer, Consumers, CredentialStore, Names, Resources, WorkPool};
+use crate::{
+    Background, CaCertificate, ConfigError, Consumer, Consumers, CredentialStore, KeySet, Meters, Names, Resources,
+    SigningBackend, WorkPool,
+};
 
 /// Consumers, credentials and resources of the configuration that is being compiled. `compile` takes handles only;
 /// nothing starts before the configuration is published.
@@ -10,12 +13,25 @@ use crate::{Background, CaCertificate, ConfigError, Consumer, Consumers, Credent
 pub struct Scope<'a> {
     resources: &'a Resources,
     warnings: RefCell<Vec<ConfigError>>,
+    digest: [u8; 32],
 }
 
 impl<'a> Scope<'a> {
     /// Made by the engine for each plugin, and by tests.
     pub fn new(resources: &'a Resources) -> Self {
-        Self { resources, warnings: RefCell::default() }
+        Self { resources, warnings: RefCell::default(), digest: [0; 32] }
+    }
+
+    /// For a configuration of this digest.
+    #[must_use]
+    pub fn with_digest(self, digest: [u8; 32]) -> Self {
+        Self { digest, ..self }
+    }
+
+    /// The SHA-256 of the plugin's configuration as it stands in the file, references resolved. Never shown: it is made of
+    /// secrets, too.
+    pub fn config_digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// All consumers, to look one up per request.
@@ -57,6 +73,27 @@ impl<'a> Scope<'a> {
     /// An authority of `ca_certificates`, by its id.
     pub fn ca_certificate(&self, id: &str) -> Option<Arc<CaCertificate>> {
         self.resources.ca_certificates.get(id).map(Arc::clone)
+    }
+
+    /// A set of `key_sets`, by its name or id.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn key_set(&self, field: &str, name_or_id: &str) -> Result<Arc<KeySet>, ConfigError> {
+        match self.resources.key_sets.get(name_or_id) {
+            Some(set) => Ok(Arc::clone(set)),
+            None => Err(ConfigError::new(field, format!("no key set has the name or id `{name_or_id}`"))),
+        }
+    }
+
+    /// What makes signatures.
+    pub fn signing_backend(&self) -> SigningBackend {
+        self.resources.signing_backend
+    }
+
+    /// The series of plugins.
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.resources.meters
     }
 
     /// The threads that sign.

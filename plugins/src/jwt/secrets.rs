@@ -5,11 +5,12 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use http::HeaderValue;
 use serde::Deserialize;
+use signet_keys::Algorithm;
 use signet_plugin_api::{
     Claims, ConfigError, Consumer, CredentialRecord, CredentialStore, CredentialWarnings, Identity, Proof,
 };
 
-use crate::shared::{algorithm::Algorithm, encoding::either_base64, secret::Secret, verification::VerificationKey};
+use crate::shared::{encoding::either_base64, secret::Secret, verification::VerificationKey};
 
 /// One of `jwt_secrets`.
 #[derive(Debug, Deserialize)]

@@ -1,11 +1,12 @@
 //! Tests of `jwt`.
 
 use serde_json::{Value, json};
+use signet_keys::Algorithm;
 use signet_plugin_api::{Proof, Response};
 
 use super::{NAME, checks::Checks, refusal::Refusal};
 use crate::{
-    shared::{algorithm::Algorithm, testing::Forge},
+    shared::testing::Forge,
     testing::{Exchange, World, answered, full_pool, text},
 };
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use form_urlencoded::byte_serialize;
 use http::HeaderValue;
-use signet_plugin_api::{ConfigError, WorkPool};
+use signet_plugin_api::{ConfigError, Signer, SigningFailed, WorkPool};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::shared::{
     clock,
-    jose::{HmacSigner, Signer, append_part},
+    jose::{HmacSigner, append_part},
 };
 
 /// How long an assertion is good, in seconds: it is made for one question.
@@ -128,7 +128,7 @@ impl GatewayClient {
             signer.sign(&token, &mut signature)?;
             token.push(b'.');
             append_part(&signature, &mut token);
-            Ok::<_, crate::shared::jose::SigningFailed>(token)
+            Ok::<_, SigningFailed>(token)
         };
         let token = self.pool.run(sign).await.map_err(|_| NoAssertion)?.map_err(|_| NoAssertion)?;
         String::from_utf8(token).map_err(|_| NoAssertion)

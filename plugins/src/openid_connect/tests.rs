@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
+use signet_keys::Algorithm;
 use signet_plugin_api::{Handler, Proof, Scope};
 
 use super::{NAME, config::Config, exchange::Exchange, issuer::Known, token::TokenRules};
 use crate::{
-    shared::{algorithm::Algorithm, clock::now, testing::Forge},
+    shared::{clock::now, testing::Forge},
     testing::{Exchange as Request, World, answered, full_pool, text},
 };
 

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use signet_keys::Algorithm;
 use signet_plugin_api::{Busy, Claims, ConfigError, WorkPool};
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     issuer::{Issuer, Known},
 };
 use crate::shared::{
-    algorithm::Algorithm,
     claims::{numeric_date, text, texts},
     clock::now,
     jws::Jws,

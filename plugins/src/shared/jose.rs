@@ -1,4 +1,4 @@
-//! Compact JSON Web Signatures: the algorithms behind one small trait, and the encoding around them.
+//! Compact JSON Web Signatures: the algorithms that sign, and the encoding around them.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
@@ -7,26 +7,7 @@ use ring::{
     rsa,
     signature::{self, RsaEncoding},
 };
-
-/// The cryptographic library did not sign. It says no more than that, so that nothing of the key leaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the key cannot sign")]
-pub(crate) struct SigningFailed;
-
-/// A private key with its algorithm. One is built per key when the configuration is compiled, and shared.
-pub(crate) trait Signer: Send + Sync {
-    /// The `alg` of the JOSE header.
-    fn alg(&self) -> &'static str;
-
-    /// Whether a signature takes so long that it belongs on the signing threads.
-    fn is_slow(&self) -> bool;
-
-    /// How many octets a signature has.
-    fn signature_len(&self) -> usize;
-
-    /// Appends the raw signature of `input`.
-    fn sign(&self, input: &[u8], signature: &mut Vec<u8>) -> Result<(), SigningFailed>;
-}
+use signet_plugin_api::{Signer, SigningFailed};
 
 /// RSASSA-PKCS1-v1_5 (RFC 7518, 3.3).
 pub(crate) struct RsaSigner {

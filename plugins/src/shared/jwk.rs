@@ -9,10 +9,11 @@ use base64::{
 use ring::rsa::{self, KeyPairComponents, PublicKeyComponents};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use signet_plugin_api::Signer;
 use zeroize::Zeroizing;
 
 use super::{
-    jose::{HmacSigner, RsaSigner, Signer},
+    jose::{HmacSigner, RsaSigner},
     secret::Secret,
 };
 

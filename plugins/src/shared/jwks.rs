@@ -14,8 +14,9 @@ use openssl::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use signet_keys::Algorithm;
+
 use super::{
-    algorithm::Algorithm,
     jws::key_id,
     verification::{KeyError, VerificationKey},
 };

@@ -3,12 +3,10 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::{error::Category, value::RawValue};
+use signet_keys::Algorithm;
 use signet_plugin_api::Claims;
 
-use super::{
-    algorithm::Algorithm,
-    verification::{BadSignature, VerificationKey},
-};
+use super::verification::{BadSignature, VerificationKey};
 
 /// The longest token that is looked at, in octets.
 pub(crate) const MAX_TOKEN: usize = 16 * 1024;

@@ -15,7 +15,6 @@ pub(crate) mod jose;
 pub(crate) mod jwk;
 
 // Tokens of others: `jws` takes one apart, `verification` has the key, `claims` what it says.
-pub(crate) mod algorithm;
 pub(crate) mod claims;
 pub(crate) mod jwks;
 pub(crate) mod jws;

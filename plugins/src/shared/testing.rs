@@ -13,7 +13,9 @@ use openssl::{
 };
 use serde_json::{Value, json};
 
-use super::{algorithm::Algorithm, verification::VerificationKey};
+use signet_keys::Algorithm;
+
+use super::verification::VerificationKey;
 
 /// A key that signs with one algorithm.
 pub(crate) struct Forge {

@@ -19,7 +19,7 @@ use ring::{
     signature::{self as ring_signature, RsaPublicKeyComponents, UnparsedPublicKey},
 };
 
-use super::algorithm::Algorithm;
+use signet_keys::Algorithm;
 
 /// Octets of one half of a signature with P-521 (RFC 7518, 3.4).
 const P521_HALF: usize = 66;

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 use signet_plugin_api::{
-    Busy, ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, ResponseHeader, Scope, WorkPool,
-    async_trait,
+    Busy, ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, ResponseHeader, Scope, Signer,
+    WorkPool, async_trait,
 };
 
 use self::{
@@ -22,7 +22,7 @@ use self::{
     config::{Config, SentHeader},
     token::{Draft, Mint},
 };
-use crate::shared::{jose::Signer, names::remove_lookalikes, refusal::overloaded};
+use crate::shared::{names::remove_lookalikes, refusal::overloaded};
 
 pub use self::parts::TokenParts;
 

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use signet_plugin_api::{Claims, PluginError, Service};
+use signet_plugin_api::{Claims, PluginError, Service, Signer};
 
 use super::{
     caller::{Caller, ClientId},
     config::Config,
     token::Mint,
 };
-use crate::shared::jose::Signer;
 
 /// What the plugin does for one caller with a verified token, in steps. Not part of the contract.
 pub struct TokenParts {

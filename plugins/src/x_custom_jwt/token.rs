@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde::Serializer as _;
 use serde_json::value::RawValue;
-use signet_plugin_api::{Claims, Identity, PluginError, Proof, Service};
+use signet_plugin_api::{Claims, Identity, PluginError, Proof, Service, Signer};
 use uuid::Uuid;
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::shared::{
     clock,
-    jose::{Signer, append_part, encoded_len},
+    jose::{append_part, encoded_len},
 };
 
 /// The claims of ours that replace incoming ones of the same name.

@@ -15,6 +15,7 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{StatusCode, Uri};
+use signet_keys::Algorithm;
 use signet_plugin_api::{Background, Names};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
@@ -22,7 +23,6 @@ use tracing::{info, warn};
 pub(super) use self::{demands::Demands, document::Metadata};
 use self::{demands::Unsupported, document::Untrusted};
 use crate::shared::{
-    algorithm::Algorithm,
     http::{Http, HttpSettings, NoAnswer, Question},
     jwks::Jwks,
     verification::VerificationKey,

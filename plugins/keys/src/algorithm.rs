@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 
-/// An `alg` that can be verified. There is no `none`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// An `alg`. There is no `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[expect(missing_docs, reason = "the names are the RFC's")]
 #[serde(rename_all = "UPPERCASE")]
-pub(crate) enum Algorithm {
+pub enum Algorithm {
     Hs256,
     Hs384,
     Hs512,
@@ -25,7 +26,7 @@ pub(crate) enum Algorithm {
 
 impl Algorithm {
     /// All of them.
-    pub(crate) const ALL: [Self; 13] = [
+    pub const ALL: [Self; 13] = [
         Self::Hs256,
         Self::Hs384,
         Self::Hs512,
@@ -42,12 +43,12 @@ impl Algorithm {
     ];
 
     /// The algorithm of this name; names have case.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
     }
 
     /// The name in a JOSE header.
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hs256 => "HS256",
             Self::Hs384 => "HS384",
@@ -66,7 +67,7 @@ impl Algorithm {
     }
 
     /// Whether who verifies can also sign.
-    pub(crate) const fn is_symmetric(self) -> bool {
+    pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
 }
