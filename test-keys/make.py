@@ -66,6 +66,7 @@ def keys():
         public = {name: private[name] for name in ("kty", "use", "alg", "kid", "n", "e")}
         write(f"{alg.lower()}-private-jwk.json", private)
         write(f"{alg.lower()}-jwks.json", {"keys": [public]})
+    (HERE / "rsa8192-private.pem").write_text(rsa_key(8192))
     for alg, octets in (("HS256", 32), ("HS512", 64)):
         # Hexadecimal: twice the octets as characters, and the characters are the secret.
         write(f"{alg.lower()}-jwk.json", {"kty": "oct", "alg": alg, "kid": f"signet-{alg.lower()}", "k": secrets.token_hex(octets)})
@@ -91,8 +92,7 @@ def certificate(name, extensions, folder, subject, key, *signed_by):
 
 
 def rsa_members():
-    pem = run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048")
-    text = run("openssl", "rsa", "-noout", "-text", stdin=pem)
+    text = run("openssl", "rsa", "-noout", "-text", stdin=rsa_key(2048))
     blocks = re.findall(r"^(\w+): *([^\n]*)\n((?: +[0-9a-f:]+\n)*)", text, re.MULTILINE)
     members = {}
     for name, inline, block in blocks:
@@ -102,6 +102,10 @@ def rsa_members():
             members[MEMBERS[name]] = base64url(number)
     assert members.keys() == set(MEMBERS.values()), members.keys()
     return members
+
+
+def rsa_key(bits):
+    return run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}")
 
 
 def base64url(number):
