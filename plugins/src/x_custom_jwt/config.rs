@@ -27,7 +27,10 @@ pub(crate) struct Config {
     pub(super) iss: WebUrl,
     #[serde(default = "jku")]
     pub(super) jku: WebUrl,
-    pub(super) private_jwk: SigningKey,
+    /// This or `key_set`.
+    pub(super) private_jwk: Option<SigningKey>,
+    /// The name or id of a set, whose active key signs.
+    pub(super) key_set: Option<String>,
     #[serde(default)]
     pub(super) verbose: bool,
     #[serde(default)]
@@ -100,9 +103,6 @@ pub(super) struct Lifetime(pub(super) u32);
 impl Config {
     /// What one field alone does not show.
     pub(super) fn review(&self, scope: &Scope<'_>) -> Result<(), ConfigError> {
-        for remark in &self.private_jwk.remarks {
-            scope.warn("private_jwk", remark);
-        }
         if self.identity_source == IdentitySource::Request {
             for (field, wanted) in [("claims.amr", self.claims.amr), ("claims.cnf", self.claims.cnf)] {
                 if wanted {

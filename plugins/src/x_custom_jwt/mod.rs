@@ -2,6 +2,8 @@
 
 mod caller;
 mod config;
+mod issuer;
+mod meters;
 mod parts;
 mod refusal;
 #[cfg(test)]
@@ -11,26 +13,30 @@ mod token;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use signet_plugin_api::{
-    Busy, ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, ResponseHeader, Scope, Signer,
+    Busy, ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, Response, ResponseHeader, Scope,
     WorkPool, async_trait,
 };
 
 use self::{
     caller::{CallerSource, NoCaller},
     config::{Config, SentHeader},
-    token::{Draft, Mint},
+    issuer::{Issuer, Issuing},
+    token::Mint,
 };
 use crate::shared::{names::remove_lookalikes, refusal::overloaded};
 
 pub use self::parts::TokenParts;
 
+/// A generous guess at the claims of ours, so that one allocation is enough.
+const USUAL_CLAIMS: usize = 512;
+
 /// The plugin, compiled: the key is parsed, the token's header is encoded.
 pub(crate) struct XCustomJwt {
     callers: CallerSource,
     mint: Mint,
-    signer: Arc<dyn Signer>,
+    issuer: Issuer,
     pool: WorkPool,
     upstream: Bytes,
     downstream: Option<Bytes>,
@@ -47,12 +53,12 @@ impl Plugin for XCustomJwt {
     const NEEDS_SERVICE: bool = true;
     type Config = Config;
 
-    fn compile(config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
+    fn compile(mut config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
         config.review(scope)?;
         Ok(Self {
             callers: CallerSource::new(&config),
             mint: Mint::new(&config).map_err(|error| ConfigError::new("", error.to_string()))?,
-            signer: config.private_jwk.signer,
+            issuer: Issuer::new(&mut config, scope)?,
             pool: scope.signing_pool(),
             upstream: config.upstream_custom_jwt_header.0,
             downstream: config.downstream_custom_jwt_header.map(|SentHeader(name)| name),
@@ -64,15 +70,19 @@ impl Plugin for XCustomJwt {
 #[async_trait]
 impl Handler for XCustomJwt {
     async fn on_request(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Flow, PluginError> {
-        let draft = match self.draft(request, cx) {
-            Ok(draft) => draft,
+        let claims = match self.claims(request, cx) {
+            Ok(claims) => claims,
             Err(NoCaller::Broken(error)) => return Err(error),
             Err(NoCaller::Refused(refusal)) => {
                 tracing::info!(request_id = cx.request_id().as_str(), reason = %refusal, "no token");
                 return Ok(Flow::Respond(refusal.respond(self.verbose)));
             }
         };
-        let Ok(signed) = self.sign(draft).await else {
+        let Some(issuing) = self.issuer.current()? else {
+            let message = "no token can be signed at the moment";
+            return Ok(Flow::Respond(Response::error(StatusCode::SERVICE_UNAVAILABLE, message)));
+        };
+        let Ok(signed) = self.sign(issuing, claims).await else {
             return Ok(Flow::Respond(overloaded("too many tokens are waiting to be signed")));
         };
         let value = signed?;
@@ -94,18 +104,22 @@ impl Handler for XCustomJwt {
 }
 
 impl XCustomJwt {
-    fn draft(&self, request: &Request<'_>, cx: &Context) -> Result<Draft, NoCaller> {
+    fn claims(&self, request: &Request<'_>, cx: &Context) -> Result<Vec<u8>, NoCaller> {
         let caller = self.callers.find(request, cx)?;
         let service = cx.service().ok_or_else(|| NoCaller::Broken(PluginError::new("the route has no service")))?;
-        self.mint.draft(&caller, service).map_err(NoCaller::Broken)
+        let mut claims = Vec::with_capacity(USUAL_CLAIMS);
+        match self.mint.write_claims(&mut claims, &caller, service) {
+            Ok(()) => Ok(claims),
+            Err(error) => Err(NoCaller::Broken(PluginError::with_source("the claims cannot be written", error))),
+        }
     }
 
     /// RSA takes about a millisecond: on a thread of its own it delays no other request of this worker.
-    async fn sign(&self, draft: Draft) -> Result<Result<HeaderValue, PluginError>, Busy> {
-        if !self.signer.is_slow() {
-            return Ok(draft.sign(&*self.signer));
+    async fn sign(&self, issuing: Arc<Issuing>, claims: Vec<u8>) -> Result<Result<HeaderValue, PluginError>, Busy> {
+        let draft = issuing.encode(claims);
+        if !issuing.is_slow() {
+            return Ok(issuing.sign(draft));
         }
-        let signer = Arc::clone(&self.signer);
-        self.pool.run(move || draft.sign(&*signer)).await
+        self.pool.run(move || issuing.sign(draft)).await
     }
 }

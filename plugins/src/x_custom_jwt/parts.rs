@@ -1,19 +1,20 @@
 //! The parts of a token one by one, for the bench.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
-use signet_plugin_api::{Claims, PluginError, Service, Signer};
+use signet_plugin_api::{Claims, PluginError, Resources, Scope, Service};
 
 use super::{
     caller::{Caller, ClientId},
     config::Config,
+    issuer::{Issuer, Issuing},
     token::Mint,
 };
 
 /// What the plugin does for one caller with a verified token, in steps. Not part of the contract.
 pub struct TokenParts {
     mint: Mint,
-    signer: Arc<dyn Signer>,
+    issuing: Arc<Issuing>,
     service: Service,
     claims: Claims,
 }
@@ -23,10 +24,11 @@ impl TokenParts {
     ///
     /// # Errors
     /// When the key or the claims cannot be used.
-    pub fn new(private_jwk: &str, service: Service, claims: &str) -> Result<Self, serde_json::Error> {
-        let config: Config = serde_json::from_value(serde_json::json!({ "private_jwk": private_jwk }))?;
-        let mint = Mint::new(&config)?;
-        Ok(Self { mint, signer: config.private_jwk.signer, service, claims: serde_json::from_str(claims)? })
+    pub fn new(private_jwk: &str, service: Service, claims: &str) -> Result<Self, Box<dyn Error>> {
+        let mut config: Config = serde_json::from_value(serde_json::json!({ "private_jwk": private_jwk }))?;
+        let issuer = Issuer::new(&mut config, &Scope::new(&Resources::default()))?;
+        let issuing = issuer.current()?.ok_or("no key")?;
+        Ok(Self { mint: Mint::new(&config)?, issuing, service, claims: serde_json::from_str(claims)? })
     }
 
     /// The claims as JSON text.
@@ -47,7 +49,7 @@ impl TokenParts {
 
     /// Header and claims, encoded.
     pub fn encode(&self, claims: Vec<u8>) -> Vec<u8> {
-        self.mint.encode(claims).into_text()
+        self.issuing.encode(claims).into_text()
     }
 
     /// The raw signature.
@@ -56,9 +58,7 @@ impl TokenParts {
     /// When the key cannot sign.
     pub fn sign(&self, input: &[u8]) -> Result<Vec<u8>, PluginError> {
         let mut signature = Vec::with_capacity(512);
-        self.signer
-            .sign(input, &mut signature)
-            .map_err(|error| PluginError::with_source("the token cannot be signed", error))?;
+        self.issuing.append_signature(input, &mut signature)?;
         Ok(signature)
     }
 }

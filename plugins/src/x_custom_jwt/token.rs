@@ -1,22 +1,17 @@
-//! The token: its claims are written as JSON text into one buffer, encoded into another, and signed there.
+//! The claims of a token, written as JSON text: first what lasts, then what differs each time.
 
 use std::fmt;
 
-use bytes::Bytes;
-use http::HeaderValue;
 use serde::Serializer as _;
 use serde_json::value::RawValue;
-use signet_plugin_api::{Claims, Identity, PluginError, Proof, Service, Signer};
+use signet_plugin_api::{Claims, Identity, Proof, Service};
 use uuid::Uuid;
 
 use super::{
     caller::{Caller, ClientId},
     config::{Config, MoreClaims},
 };
-use crate::shared::{
-    clock,
-    jose::{append_part, encoded_len},
-};
+use crate::shared::{clock, jose::append_part};
 
 /// The claims of ours that replace incoming ones of the same name.
 const OURS: [&str; 7] = ["iss", "iat", "exp", "jti", "aud", "act", "client_id"];
@@ -25,20 +20,11 @@ const OURS: [&str; 7] = ["iss", "iat", "exp", "jti", "aud", "act", "client_id"];
 const AMR: &str = "amr";
 const CNF: &str = "cnf";
 
-/// A generous guess at the claims of ours, so that one allocation is enough.
-const USUAL_CLAIMS: usize = 512;
-
-/// Everything about the tokens of one configuration that does not change.
+/// Everything about the claims of one configuration that does not change.
 pub(super) struct Mint {
-    /// `Bearer ` or nothing, the encoded JOSE header, and its dot.
-    start: Vec<u8>,
-    /// How much of `start` does not belong to the token.
-    prefix: usize,
     /// `"iss":"…"` as JSON text.
     issuer: String,
     expires_in: u32,
-    /// How many octets a signature has.
-    signature: usize,
     claims: MoreClaims,
     /// The names of incoming claims that are not copied.
     replaced: Vec<&'static str>,
@@ -46,30 +32,28 @@ pub(super) struct Mint {
 
 impl Mint {
     pub(super) fn new(config: &Config) -> Result<Self, serde_json::Error> {
-        let mut start = Vec::new();
-        if config.upstream_custom_jwt_header.is_authorization() {
-            start.extend_from_slice(b"Bearer ");
-        }
-        let prefix = start.len();
-        append_part(jose_header(config)?.as_bytes(), &mut start);
-        start.push(b'.');
         let issuer = format!("\"iss\":{}", serde_json::to_string(&config.iss.0)?);
-        let signature = config.private_jwk.signer.signature_len();
         let claims = config.claims;
         let more = [(AMR, claims.amr), (CNF, claims.cnf)].into_iter().filter(|(_, wanted)| *wanted);
         let replaced = OURS.into_iter().chain(more.map(|(name, _)| name)).collect();
-        Ok(Self { start, prefix, issuer, expires_in: config.expires_in.0, signature, claims, replaced })
+        Ok(Self { issuer, expires_in: config.expires_in.0, claims, replaced })
     }
 
-    /// Header and claims, ready to be signed.
-    pub(super) fn draft(&self, caller: &Caller<'_>, service: &Service) -> Result<Draft, PluginError> {
-        let mut claims = Vec::with_capacity(USUAL_CLAIMS);
-        self.write_claims(&mut claims, caller, service)
-            .map_err(|error| PluginError::with_source("the claims cannot be written", error))?;
-        Ok(self.encode(claims))
-    }
-
+    /// All claims of a token.
     pub(super) fn write_claims(
+        &self,
+        out: &mut Vec<u8>,
+        caller: &Caller<'_>,
+        service: &Service,
+    ) -> Result<(), serde_json::Error> {
+        self.write_lasting(out, caller, service)?;
+        self.write_issue(out, clock::now());
+        Ok(())
+    }
+
+    /// The claims that are the same for every token of this caller, from the brace on: two callers of whom they are equal
+    /// may have the same token.
+    pub(super) fn write_lasting(
         &self,
         out: &mut Vec<u8>,
         caller: &Caller<'_>,
@@ -80,10 +64,8 @@ impl Mint {
         if let Some(claims) = incoming {
             copy_members(out, claims, &self.replaced)?;
         }
-        self.write_issue(out);
-        out.extend_from_slice(b",\"jti\":\"");
-        out.extend_from_slice(Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
-        out.extend_from_slice(b"\",\"aud\":");
+        out.extend_from_slice(self.issuer.as_bytes());
+        out.extend_from_slice(b",\"aud\":");
         serde_json::Serializer::new(&mut *out).collect_str(&Audience(service))?;
         out.extend_from_slice(b",\"act\":");
         write_actor(out, incoming.and_then(|claims| claims.get("act")), caller.actor)?;
@@ -95,8 +77,18 @@ impl Mint {
         if let Some(identity) = caller.identity {
             self.write_provenance(out, identity)?;
         }
-        out.push(b'}');
         Ok(())
+    }
+
+    /// The claims of this one token, to the closing brace. `now` in seconds since 1970.
+    pub(super) fn write_issue(&self, out: &mut Vec<u8>, now: u64) {
+        out.extend_from_slice(b",\"iat\":");
+        out.extend_from_slice(itoa::Buffer::new().format(now).as_bytes());
+        out.extend_from_slice(b",\"exp\":");
+        out.extend_from_slice(itoa::Buffer::new().format(now.saturating_add(u64::from(self.expires_in))).as_bytes());
+        out.extend_from_slice(b",\"jti\":\"");
+        out.extend_from_slice(Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+        out.extend_from_slice(b"\"}");
     }
 
     fn write_provenance(&self, out: &mut Vec<u8>, identity: &Identity) -> Result<(), serde_json::Error> {
@@ -112,65 +104,6 @@ impl Mint {
         }
         Ok(())
     }
-
-    fn write_issue(&self, out: &mut Vec<u8>) {
-        let now = clock::now();
-        out.extend_from_slice(self.issuer.as_bytes());
-        out.extend_from_slice(b",\"iat\":");
-        out.extend_from_slice(itoa::Buffer::new().format(now).as_bytes());
-        out.extend_from_slice(b",\"exp\":");
-        out.extend_from_slice(itoa::Buffer::new().format(now.saturating_add(u64::from(self.expires_in))).as_bytes());
-    }
-
-    pub(super) fn encode(&self, claims: Vec<u8>) -> Draft {
-        let length = self.start.len() + encoded_len(claims.len()) + 1 + encoded_len(self.signature);
-        let mut text = Vec::with_capacity(length);
-        text.extend_from_slice(&self.start);
-        append_part(&claims, &mut text);
-        Draft { text, prefix: self.prefix, scratch: claims }
-    }
-}
-
-/// A token without its signature.
-pub(super) struct Draft {
-    text: Vec<u8>,
-    prefix: usize,
-    /// A buffer that has served its purpose, for the signature.
-    scratch: Vec<u8>,
-}
-
-impl Draft {
-    /// The value of the header that carries the token.
-    pub(super) fn sign(self, signer: &dyn Signer) -> Result<HeaderValue, PluginError> {
-        let Self { mut text, prefix, scratch: mut signature } = self;
-        signature.clear();
-        signer
-            .sign(text.get(prefix..).unwrap_or_default(), &mut signature)
-            .map_err(|error| PluginError::with_source("the token cannot be signed", error))?;
-        text.push(b'.');
-        append_part(&signature, &mut text);
-        let mut value = HeaderValue::from_maybe_shared(Bytes::from(text))
-            .map_err(|error| PluginError::with_source("the token cannot stand in a header", error))?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-
-    /// What is to be signed, behind its prefix.
-    pub(super) fn into_text(self) -> Vec<u8> {
-        self.text
-    }
-}
-
-fn jose_header(config: &Config) -> Result<String, serde_json::Error> {
-    let mut header = format!(r#"{{"typ":"JWT","alg":"{}""#, config.private_jwk.signer.alg());
-    if let Some(kid) = &config.private_jwk.kid {
-        header.push_str(",\"kid\":");
-        header.push_str(kid);
-    }
-    header.push_str(",\"jku\":");
-    header.push_str(&serde_json::to_string(&config.jku.0)?);
-    header.push('}');
-    Ok(header)
 }
 
 /// RFC 8176, 2, where it has a value for the method. It has none for a key or a token that a client shows.
