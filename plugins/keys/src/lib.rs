@@ -1,9 +1,21 @@
 //! Keys: JWK and PEM, the algorithms that sign, public sets, and the life of a key.
 
 mod algorithm;
-#[cfg_attr(not(test), expect(dead_code, reason = "its readers are being built"))]
+mod generate;
+mod jwk;
+mod kid;
+mod kind;
+mod loaded;
+mod pem;
 mod private;
+mod public;
+mod rsa;
 mod signer;
+#[cfg(test)]
+mod tests;
 
 pub use algorithm::Algorithm;
-pub use private::{KeyError, PrivateKey};
+pub use kid::Kid;
+pub use loaded::{LoadedKey, Secrets};
+pub use private::{KeyError, Labels, PrivateKey};
+pub use public::{LoadedPublicKey, PublicKey, jwk_set};

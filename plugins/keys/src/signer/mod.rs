@@ -7,13 +7,9 @@ mod tests;
 
 use std::sync::Arc;
 
-use ::openssl::{
-    nid::Nid,
-    pkey::{Id, PKey, Private},
-};
 use signet_plugin_api::{Signer, SigningBackend};
 
-use crate::{Algorithm, KeyError, PrivateKey, private::Material};
+use crate::{Algorithm, KeyError, PrivateKey};
 
 /// What a new signer signs first.
 const TRIAL: &[u8] = b"trial";
@@ -25,14 +21,6 @@ impl PrivateKey {
     /// # Errors
     /// When the library does not take the key; where OpenSSL would, the reason names `signing_backend: openssl`.
     pub fn signer(&self, backend: SigningBackend) -> Result<Arc<dyn Signer>, KeyError> {
-        let algorithm = self.algorithm();
-        let fits = match self.material() {
-            Material::Secret(_) => algorithm.is_symmetric(),
-            Material::Pair(pair) => fits(algorithm, pair),
-        };
-        if !fits {
-            return Err(not_for(algorithm));
-        }
         let signer: Arc<dyn Signer> = match backend {
             SigningBackend::Ring => Arc::new(ring::RingSigner::new(self)?),
             SigningBackend::Openssl => Arc::new(openssl::OpensslSigner::new(self)?),
@@ -56,18 +44,6 @@ const fn half(algorithm: Algorithm) -> Option<usize> {
         Algorithm::Es256 => Some(32),
         Algorithm::Es384 => Some(48),
         _ => None,
-    }
-}
-
-fn fits(algorithm: Algorithm, pair: &PKey<Private>) -> bool {
-    use Algorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-    let is_on = |curve| pair.ec_key().is_ok_and(|key| key.group().curve_name() == Some(curve));
-    match algorithm {
-        Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512 => pair.id() == Id::RSA,
-        Es256 => is_on(Nid::X9_62_PRIME256V1),
-        Es384 => is_on(Nid::SECP384R1),
-        EdDsa => pair.id() == Id::ED25519,
-        _ => false,
     }
 }
 

@@ -39,11 +39,11 @@ fn rsa(key: Result<Rsa<Private>, ErrorStack>) -> PKey<Private> {
 }
 
 fn pair(algorithm: Algorithm, key: PKey<Private>) -> PrivateKey {
-    PrivateKey::new(algorithm, Material::Pair(key))
+    PrivateKey::new(algorithm, Material::Pair(key)).expect("a key")
 }
 
 fn secret(algorithm: Algorithm, octets: &[u8]) -> PrivateKey {
-    PrivateKey::new(algorithm, Material::Secret(Zeroizing::new(octets.to_vec())))
+    PrivateKey::new(algorithm, Material::Secret(Zeroizing::new(octets.to_vec()))).expect("a key")
 }
 
 fn a_key(algorithm: Algorithm) -> PrivateKey {
@@ -280,23 +280,22 @@ fn a_key_whose_halves_do_not_belong_together_is_refused() {
 
 #[test]
 fn a_key_of_another_type_than_its_algorithm_is_refused() {
+    let ec = |curve| Material::Pair(ec(curve));
+    let rsa = || Material::Pair(rsa(Rsa::generate(2048)));
     let cases = [
-        pair(Algorithm::Rs256, ec(Nid::X9_62_PRIME256V1)),
-        pair(Algorithm::Es256, rsa(Rsa::generate(2048))),
-        pair(Algorithm::EdDsa, ec(Nid::SECP384R1)),
-        pair(Algorithm::EdDsa, PKey::generate_ed448().expect("a key")),
-        pair(Algorithm::Hs256, rsa(Rsa::generate(2048))),
-        pair(Algorithm::Es512, ec(Nid::SECP521R1)),
-        pair(Algorithm::Es256, ec(Nid::SECP384R1)),
-        pair(Algorithm::Es256, ec(Nid::SECP256K1)),
-        pair(Algorithm::Es384, ec(Nid::X9_62_PRIME256V1)),
-        secret(Algorithm::Rs256, b"a secret"),
+        (Algorithm::Rs256, ec(Nid::X9_62_PRIME256V1)),
+        (Algorithm::Es256, rsa()),
+        (Algorithm::EdDsa, ec(Nid::SECP384R1)),
+        (Algorithm::EdDsa, Material::Pair(PKey::generate_ed448().expect("a key"))),
+        (Algorithm::Hs256, rsa()),
+        (Algorithm::Es512, ec(Nid::SECP521R1)),
+        (Algorithm::Es256, ec(Nid::SECP384R1)),
+        (Algorithm::Es256, ec(Nid::SECP256K1)),
+        (Algorithm::Es384, ec(Nid::X9_62_PRIME256V1)),
+        (Algorithm::Rs256, Material::Secret(Zeroizing::new(vec![7; 64]))),
     ];
-    for key in cases {
-        for backend in BACKENDS {
-            let expected = format!("this key cannot sign with {}", key.algorithm().as_str());
-            assert_eq!(reason(&key, backend), expected, "{backend:?}");
-        }
+    for (algorithm, material) in cases {
+        assert!(PrivateKey::new(algorithm, material).is_err(), "{algorithm:?}");
     }
 }
 
