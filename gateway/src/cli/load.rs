@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, path::PathBuf, sync::Arc};
 
-use signet_plugin_api::{Backgrounds, Meters, Registry, SigningBackend, WorkPool};
+use signet_plugin_api::{Backgrounds, Meters, Registry, WorkPool};
 use tracing::{error, info, warn};
 
 use super::{report, say};
@@ -63,7 +63,7 @@ impl<'a> Loader<'a> {
             registry: self.registry,
             resolver: Arc::clone(&self.parts.resolver),
             signing: WorkPool::new(Arc::clone(&self.parts.signing) as _),
-            signing_backend: SigningBackend::default(),
+            signing_backend: self.settings.signing_backend,
             meters: Arc::clone(&self.parts.meters),
             hashing: WorkPool::new(Arc::clone(&self.parts.hashing) as _),
             backgrounds: Arc::clone(&self.parts.backgrounds),

@@ -12,12 +12,14 @@ use std::{
     fmt,
     io::{self, Write},
     net::SocketAddr,
-    path::PathBuf,
+    path::Path,
     process::ExitCode,
 };
 
 use clap::{Parser, Subcommand};
 use signet_plugin_api::Registry;
+
+use crate::settings::{LoadedSettings, Settings};
 
 /// A programmable API gateway: runs Kong's declarative files on Pingora and signs who called.
 #[derive(Parser)]
@@ -36,11 +38,7 @@ enum Command {
     /// Serve a configuration until TERM, QUIT or INT
     Run(run::Arguments),
     /// Load and compile files as `run` would, and print every mistake with its path and line
-    Check {
-        /// Kong declarative files, YAML or JSON
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
+    Check(check::Arguments),
     /// Read a password from standard input and print its hash, to stand in the file in the password's place
     HashPassword(hash_password::Arguments),
     /// Serve an upstream for tries: it answers any path with what it received, as JSON
@@ -57,9 +55,23 @@ enum Command {
 pub fn run(registry: Registry) -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => run::run(&registry, arguments),
-        Command::Check { files } => check::run(&registry, &files),
+        Command::Check(arguments) => check::run(&registry, &arguments),
         Command::HashPassword(arguments) => hash_password::run(&arguments),
         Command::Echo { listen } => echo::run(listen),
+    }
+}
+
+/// The settings that `run` would start with. What is wrong or odd about them is told.
+fn settings(file: Option<&Path>) -> Result<Settings, ExitCode> {
+    match Settings::load(file, std::env::vars()) {
+        Ok(LoadedSettings { settings, warnings }) => {
+            warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
+            Ok(settings)
+        }
+        Err(mistakes) => {
+            mistakes.iter().for_each(say);
+            Err(fail(2, format_args!("the settings cannot be used")))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::{Arc, atomic::AtomicUsize},
     time::{Duration, SystemTime},
@@ -19,7 +19,7 @@ use signet_plugin_api::Registry;
 use super::{
     fail,
     load::{Loader, Parts},
-    logging, say,
+    logging, say, settings,
 };
 use crate::{
     admin::Status,
@@ -31,7 +31,7 @@ use crate::{
         resolver::{Resolver, Sources},
     },
     server::{Bound, Life, Server, pingora_conf},
-    settings::{Listener, LoadedSettings, LogTarget, ResolveOverride, Settings},
+    settings::{Listener, LogTarget, ResolveOverride, Settings},
     tls::TlsEdge,
 };
 
@@ -81,19 +81,6 @@ pub(super) fn run(registry: &Registry, arguments: Arguments) -> ExitCode {
     match serve(&settings, &loader, prepared, &parts) {
         Ok(()) => ExitCode::SUCCESS,
         Err(code) => code,
-    }
-}
-
-fn settings(file: Option<&Path>) -> Result<Settings, ExitCode> {
-    match Settings::load(file, std::env::vars()) {
-        Ok(LoadedSettings { settings, warnings }) => {
-            warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
-            Ok(settings)
-        }
-        Err(mistakes) => {
-            mistakes.iter().for_each(say);
-            Err(fail(2, format_args!("the settings cannot be used")))
-        }
     }
 }
 

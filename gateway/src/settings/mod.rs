@@ -15,7 +15,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use signet_plugin_api::HeaderName;
+use signet_plugin_api::{HeaderName, SigningBackend};
 
 pub use listener::Listener;
 pub use logs::{LogFormat, LogLevel, LogTarget};
@@ -43,6 +43,8 @@ pub struct Settings {
     pub signing_threads: usize,
     /// How many signatures may wait for a thread.
     pub signing_queue: usize,
+    /// What makes signatures.
+    pub signing_backend: SigningBackend,
     /// Threads that verify hashed passwords.
     pub hashing_threads: usize,
     /// How many passwords may wait for a thread.
@@ -137,6 +139,7 @@ fn decode(source: &mut Source) -> Settings {
         threads: source.value("threads", values::threads).flatten().unwrap_or(cores),
         signing_threads: source.value("signing_threads", values::threads).flatten().unwrap_or(cores),
         signing_queue: source.value("signing_queue", values::count).unwrap_or(1024),
+        signing_backend: source.value("signing_backend", values::signing_backend).unwrap_or_default(),
         // Not all cores: a flood of wrong passwords must leave some to those who serve the others.
         hashing_threads: source.value("hashing_threads", values::threads).flatten().unwrap_or((cores / 2).max(1)),
         // A few seconds of work, and not more memory than for the passwords themselves.
@@ -171,9 +174,7 @@ fn decode(source: &mut Source) -> Settings {
 /// Settings that the contract names and that change nothing yet.
 fn not_implemented(source: &mut Source) {
     source.admin_listen();
-    for (key, default) in
-        [("signing_backend", "ring"), ("proxy_access_log", "off"), ("upstream_keepalive_max_requests", "0")]
-    {
+    for (key, default) in [("proxy_access_log", "off"), ("upstream_keepalive_max_requests", "0")] {
         source.only(key, default);
     }
     // Kong polls for changes; there is nothing to poll here.

@@ -67,6 +67,19 @@ fn a_variable_beats_the_file() {
     assert_eq!((settings.client_max_body_size, settings.upstream_keepalive_idle_timeout), (Some(8 << 20), None));
 }
 
+#[test]
+fn signatures_are_made_by_ring_unless_openssl_is_asked_for() {
+    let backend = |yaml: &str| load(Some(yaml), &[]).map(|loaded| loaded.settings.signing_backend);
+    for (yaml, expected) in [("", SigningBackend::Ring), ("signing_backend: ring", SigningBackend::Ring)] {
+        assert_eq!(backend(yaml), Ok(expected));
+    }
+    assert_eq!(backend("signing_backend: openssl"), Ok(SigningBackend::Openssl));
+    let by_variable = load(Some("signing_backend: ring"), &[("SIGNET_SIGNING_BACKEND", "openssl")]);
+    assert_eq!(by_variable.expect("settings").settings.signing_backend, SigningBackend::Openssl);
+    let mistakes = backend("signing_backend: OpenSSL").expect_err("a mistake");
+    assert_eq!(mistakes, ["FILE:1: signing_backend: expected `ring` or `openssl`"]);
+}
+
 /// The lines of our sample that are commented out, switched on: `#key: value`.
 fn sample() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/signet.yaml");

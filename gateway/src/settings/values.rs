@@ -7,7 +7,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use signet_plugin_api::HeaderName;
+use signet_plugin_api::{HeaderName, SigningBackend};
 
 /// More threads than this are a slip of the pen.
 const MAX_THREADS: usize = 1024;
@@ -36,6 +36,14 @@ pub(super) fn invalid_entities(text: &str) -> Result<InvalidEntities, String> {
         "reject" => Ok(InvalidEntities::Reject),
         "quarantine" => Ok(InvalidEntities::Quarantine),
         _ => Err("expected `reject` or `quarantine`".to_owned()),
+    }
+}
+
+pub(super) fn signing_backend(text: &str) -> Result<SigningBackend, String> {
+    match text {
+        "ring" => Ok(SigningBackend::Ring),
+        "openssl" => Ok(SigningBackend::Openssl),
+        _ => Err("expected `ring` or `openssl`".to_owned()),
     }
 }
 
