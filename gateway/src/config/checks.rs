@@ -154,7 +154,7 @@ pub(super) fn variable_prefix(text: &str) -> Check {
     )
 }
 
-fn demand(holds: bool, reason: &str) -> Check {
+pub(super) fn demand(holds: bool, reason: &str) -> Check {
     if holds { Ok(()) } else { Err(reason.to_owned()) }
 }
 

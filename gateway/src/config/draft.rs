@@ -13,11 +13,9 @@ use super::{
 };
 
 /// Kong's collections that have no counterpart here yet.
-const NOT_IMPLEMENTED: [&str; 14] = [
+const NOT_IMPLEMENTED: [&str; 12] = [
     "upstreams",
     "targets",
-    "keys",
-    "key_sets",
     "consumer_group_plugins",
     "filter_chains",
     "partials",
@@ -65,12 +63,15 @@ pub(super) struct Draft<'c> {
     pub(super) certificates: Index,
     pub(super) snis: Index,
     pub(super) ca_certificates: Index,
+    pub(super) key_sets: Index,
+    pub(super) keys: Index,
     pub(super) services: Index,
     pub(super) routes: Index,
     pub(super) consumers: Index,
     pub(super) consumer_groups: Index,
     pub(super) plugins: Index,
     pub(super) plugin_scopes: HashMap<(String, Scope), At>,
+    pub(super) kids: HashMap<(Arc<str>, Option<usize>), At>,
     pub(super) custom_ids: HashMap<String, At>,
     pub(super) credential_ids: HashMap<(&'static str, Arc<str>), At>,
     /// With the certificate that each is nested in.
@@ -92,6 +93,7 @@ impl<'c> Draft<'c> {
         header(&mut top);
         draft.vaults(&mut top);
         draft.all_certificates(&mut top);
+        draft.all_keys(&mut top);
         let [services, mut routes, plugins] =
             ["services", "routes", "plugins"].map(|collection| top.entities(collection));
         for (at, value) in services {
@@ -140,12 +142,15 @@ impl<'c> Draft<'c> {
             certificates: Index::new("certificate", "certificates", "id"),
             snis: Index::new("sni", "snis", "name"),
             ca_certificates: Index::new("ca_certificate", "ca_certificates", "id"),
+            key_sets: Index::new("key_set", "key_sets", "name"),
+            keys: Index::new("key", "keys", "name"),
             services: Index::new("service", "services", "name"),
             routes: Index::new("route", "routes", "name"),
             consumers: Index::new("consumer", "consumers", "username"),
             consumer_groups: Index::new("consumer_group", "consumer_groups", "name"),
             plugins: Index::new("plugin", "plugins", "instance_name"),
             plugin_scopes: HashMap::new(),
+            kids: HashMap::new(),
             custom_ids: HashMap::new(),
             credential_ids: HashMap::new(),
             waiting_snis: Vec::new(),

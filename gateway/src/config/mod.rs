@@ -10,6 +10,7 @@ mod fields;
 mod group;
 mod ids;
 mod index;
+mod key;
 mod mistake;
 mod model;
 mod path;
@@ -35,8 +36,8 @@ use signet_plugin_api::Registry;
 pub use at::At;
 pub use mistake::{LoadErrors, Mistake};
 pub use model::{
-    CaCertificateDecl, CertificateDecl, ConsumerDecl, ConsumerGroupDecl, CredentialDecl, Model, Pem, PluginDecl,
-    RouteDecl, ServiceDecl, SniDecl,
+    CaCertificateDecl, CertificateDecl, ConsumerDecl, ConsumerGroupDecl, CredentialDecl, KeyDecl, KeyMaterial,
+    KeySetDecl, Model, Pem, PluginDecl, RouteDecl, Secret, ServiceDecl, SniDecl,
 };
 pub use places::Places;
 pub use vault::Env;

@@ -1,8 +1,10 @@
 //! What a file declares: flat, references resolved to positions, defaults filled in, without behaviour.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
+use signet_keys::Algorithm;
 use signet_plugin_api::{Consumer, ConsumerGroup, Protocol, RawConfig, Route, Service};
+use zeroize::Zeroizing;
 
 use super::At;
 
@@ -13,6 +15,10 @@ pub struct Model {
     pub certificates: Vec<CertificateDecl>,
     /// In the order of the file.
     pub ca_certificates: Vec<CaCertificateDecl>,
+    /// In the order of the file.
+    pub key_sets: Vec<KeySetDecl>,
+    /// Of all sets, and those of none.
+    pub keys: Vec<KeyDecl>,
     /// In the order of the file.
     pub services: Vec<ServiceDecl>,
     /// In the order of the file.
@@ -65,6 +71,71 @@ pub struct CaCertificateDecl {
     /// Where it stands.
     pub at: At,
 }
+
+/// A set of keys, of which one signs at a time.
+#[derive(Debug)]
+pub struct KeySetDecl {
+    /// Its UUID.
+    pub id: Arc<str>,
+    /// `name`
+    pub name: Option<Arc<str>>,
+    /// Where its keys are; as written, relative to the file. Such a set has no [`KeyDecl`].
+    pub directory: Option<PathBuf>,
+    /// Of keys that are generated, and of PEM files, which do not say.
+    pub algorithm: Option<Algorithm>,
+    /// For how many seconds a key signs; with it, the gateway generates keys into the directory.
+    pub rotate_every: Option<u64>,
+    /// For how many seconds verifiers can see a key before it signs.
+    pub publish_before: u64,
+    /// For how many seconds they can see it afterwards.
+    pub retire_after: u64,
+    /// `tags`
+    pub tags: Vec<String>,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// A key, not yet read.
+#[derive(Debug)]
+pub struct KeyDecl {
+    /// Its UUID.
+    pub id: Arc<str>,
+    /// `name`
+    pub name: Option<Arc<str>>,
+    /// What it belongs to; a key of no set is used by nothing.
+    pub set: Option<usize>,
+    /// What verifiers find it by; without one the key says, or its thumbprint.
+    pub kid: Option<Arc<str>>,
+    /// The key itself; none when it is missing or wrong, which has been reported.
+    pub material: Option<KeyMaterial>,
+    /// From when it may sign, in seconds since 1970.
+    pub not_before: Option<u64>,
+    /// Until when.
+    pub not_after: Option<u64>,
+    /// `tags`
+    pub tags: Vec<String>,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// Where a key is.
+#[derive(Debug)]
+pub enum KeyMaterial {
+    /// A JWK (RFC 7517), as text.
+    Jwk(Secret),
+    /// One half or both.
+    Pem {
+        /// `pem.private_key`
+        private: Option<Secret>,
+        /// `pem.public_key`
+        public: Option<Secret>,
+    },
+    /// A JWK or PEM; as written, relative to the file.
+    File(PathBuf),
+}
+
+/// A text that nobody may see; it is wiped when it is dropped.
+pub struct Secret(Zeroizing<String>);
 
 /// A PEM text as it stands in a file. It may be a private key.
 #[derive(Clone, Default)]
@@ -152,6 +223,24 @@ pub struct CredentialDecl {
     pub fields: RawConfig,
     /// Where it stands.
     pub at: At,
+}
+
+impl Secret {
+    /// Any text.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 impl Pem {

@@ -7,6 +7,8 @@ use signet_plugin_api::{PathHandling, Protocol, Route, Service};
 
 use super::*;
 
+mod keys;
+
 fn known() -> Known {
     Known {
         plugins: ["acl", "basic-auth", "cors", "key-auth", "request-termination", "x-custom-jwt"]
