@@ -1,6 +1,7 @@
 //! Keys: JWK and PEM, the algorithms that sign, public sets, and the life of a key.
 
 mod algorithm;
+mod directory;
 mod generate;
 mod jwk;
 mod kid;
@@ -10,12 +11,19 @@ mod pem;
 mod private;
 mod public;
 mod rsa;
+mod schedule;
 mod signer;
+mod states;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 
 pub use algorithm::Algorithm;
+pub use directory::{Change, Directory, FileError, Reading, Replacement, Rotation};
 pub use kid::Kid;
 pub use loaded::{LoadedKey, Secrets};
 pub use private::{KeyError, Labels, PrivateKey};
 pub use public::{LoadedPublicKey, PublicKey, jwk_set};
+pub use schedule::{Schedule, ScheduleMistake, check_overlap, overlap, scan_every};
+pub use states::{At, SetKey, check_set, keys_at};
