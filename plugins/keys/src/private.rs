@@ -71,6 +71,17 @@ impl PrivateKey {
         Ok(Self { algorithm, material, public })
     }
 
+    /// A shared secret, its octets as they stand, for one of the HMAC algorithms.
+    ///
+    /// # Errors
+    /// When there is none, or the algorithm needs a pair of keys.
+    pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
+        if secret.is_empty() {
+            return Err(KeyError::new("must not be empty"));
+        }
+        Self::new(algorithm, Material::Secret(Zeroizing::new(secret.to_vec())))
+    }
+
     /// The only algorithm that it signs with.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm

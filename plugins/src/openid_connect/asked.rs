@@ -23,7 +23,7 @@ use crate::shared::{
 /// What is asked of the provider, shared with the configurations before and after this one.
 pub(super) fn exchange(config: &Config, scope: &Scope<'_>) -> Result<Arc<Exchange>, ConfigError> {
     let settings = issuer_settings(config)?;
-    let client = GatewayClient::new(config, scope.signing_pool())?;
+    let client = GatewayClient::new(config, scope)?;
     let token = Asking {
         endpoint: config.token_endpoint.as_ref().map(|endpoint| endpoint.0.clone()),
         auth: config.proof(config.token_endpoint_auth_method)?,

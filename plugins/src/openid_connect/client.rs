@@ -1,11 +1,10 @@
 //! How the gateway proves to an identity provider who it is (OpenID Connect Core, 9).
 
-use std::sync::Arc;
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 use form_urlencoded::byte_serialize;
 use http::HeaderValue;
-use signet_plugin_api::{ConfigError, Signer, SigningFailed, WorkPool};
+use signet_keys::{Algorithm, PrivateKey};
+use signet_plugin_api::{ConfigError, Scope, SigningFailed, SigningKey, WorkPool};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -13,10 +12,7 @@ use super::{
     config::{Config, kinds::ClientAuth},
     form::Form,
 };
-use crate::shared::{
-    clock,
-    jose::{HmacSigner, append_part},
-};
+use crate::shared::{clock, jose::append_part};
 
 /// How long an assertion is good, in seconds: it is made for one question.
 const ASSERTION_LIFETIME: u64 = 60;
@@ -26,15 +22,8 @@ pub(super) struct GatewayClient {
     id: String,
     secret: Option<Zeroizing<String>>,
     /// Signs assertions.
-    key: Option<AssertionKey>,
+    key: Option<SigningKey>,
     pool: WorkPool,
-}
-
-#[derive(Clone)]
-struct AssertionKey {
-    signer: Arc<dyn Signer>,
-    /// As JSON text.
-    kid: Option<Arc<str>>,
 }
 
 /// No assertion could be signed.
@@ -44,7 +33,7 @@ pub(super) struct NoAssertion;
 
 impl GatewayClient {
     /// From `client_id` and its kin; nothing without an id.
-    pub(super) fn new(config: &Config, pool: WorkPool) -> Result<Option<Self>, ConfigError> {
+    pub(super) fn new(config: &Config, scope: &Scope<'_>) -> Result<Option<Self>, ConfigError> {
         let Some(id) = config.client_id.as_ref().and_then(|ids| ids.first()) else { return Ok(None) };
         let secret = config.client_secret.as_ref().and_then(|secrets| secrets.first());
         let key = config.client_jwk.as_ref().and_then(|keys| keys.first());
@@ -57,18 +46,19 @@ impl GatewayClient {
         };
         let key = match (key, secret) {
             (_, Some(secret)) if uses(ClientAuth::SecretJwt) => {
-                Some(AssertionKey { signer: shared_secret(alg, secret.expose().as_bytes())?, kid: None })
+                Some(shared_secret(alg, secret.expose().as_bytes(), scope)?)
             }
             (Some(key), _) => {
-                if alg.is_some_and(|alg| alg != key.key.signer.alg()) {
+                let key = key.key.signing_key("client_jwk[0]", scope)?;
+                if alg.is_some_and(|alg| alg != key.signer.alg()) {
                     return Err(ConfigError::new("client_alg", "is not the algorithm (`alg`) of `client_jwk`"));
                 }
-                Some(AssertionKey { signer: Arc::clone(&key.key.signer), kid: key.key.kid.clone() })
+                Some(key)
             }
             _ => None,
         };
         let secret = secret.map(|secret| Zeroizing::new(secret.expose().to_owned()));
-        Ok(Some(Self { id: id.expose().to_owned(), secret, key, pool }))
+        Ok(Some(Self { id: id.expose().to_owned(), secret, key, pool: scope.signing_pool() }))
     }
 
     /// Its id.
@@ -111,7 +101,7 @@ impl GatewayClient {
     }
 
     async fn assertion(&self, audience: &str) -> Result<String, NoAssertion> {
-        let AssertionKey { signer, kid } = self.key.clone().ok_or(NoAssertion)?;
+        let SigningKey { signer, kid } = self.key.clone().ok_or(NoAssertion)?;
         let now = clock::now();
         let kid = kid.map_or_else(String::new, |kid| format!(",\"kid\":{kid}"));
         let header = format!("{{\"typ\":\"JWT\",\"alg\":\"{}\"{kid}}}", signer.alg());
@@ -144,15 +134,16 @@ pub(super) fn basic_header(id: &str, secret: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-fn shared_secret(alg: Option<&str>, secret: &[u8]) -> Result<Arc<dyn Signer>, ConfigError> {
-    match alg.unwrap_or("HS256") {
-        "HS256" => Ok(Arc::new(HmacSigner::hs256(secret))),
-        "HS512" => Ok(Arc::new(HmacSigner::hs512(secret))),
-        other => Err(ConfigError::new(
-            "client_alg",
-            format!("`{other}` does not go with `client_secret_jwt`; HS256 or HS512"),
-        )),
-    }
+fn shared_secret(alg: Option<&str>, secret: &[u8], scope: &Scope<'_>) -> Result<SigningKey, ConfigError> {
+    let alg = alg.unwrap_or("HS256");
+    let Some(algorithm) = Algorithm::parse(alg).filter(|algorithm| algorithm.is_symmetric()) else {
+        let reason = format!("`{alg}` does not go with `client_secret_jwt`; HS256, HS384 or HS512");
+        return Err(ConfigError::new("client_alg", reason));
+    };
+    let signer = PrivateKey::from_secret(algorithm, secret)
+        .and_then(|key| key.signer(scope.signing_backend()))
+        .map_err(|error| ConfigError::new("client_secret", error.to_string()))?;
+    Ok(SigningKey { kid: None, signer })
 }
 
 #[cfg(test)]

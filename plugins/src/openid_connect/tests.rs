@@ -365,7 +365,19 @@ fn mistakes_are_named() {
             "upstream_access_token_header: ",
         ),
         ("{issuer: 'https://a', auth_methods: [bearer], enable_hs_signatures: true}", "client_secret: "),
-        ("{issuer: 'https://a', auth_methods: [bearer], client_jwk: [{kty: RSA}]}", "client_jwk[0]: missing `alg`"),
+        ("{issuer: 'https://a', auth_methods: [bearer], client_jwk: [{}]}", "client_jwk[0]: missing `kty`"),
+        (
+            "{issuer: 'https://a', auth_methods: [bearer], client_jwk: [{kty: oct, k: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}]}",
+            "client_jwk[0]: missing `alg`",
+        ),
+        (
+            "{issuer: 'https://a', auth_methods: [bearer], client_jwk: [{kty: oct, alg: HS256, k: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}]}",
+            "client_jwk[0]: a shared secret is no private key; `client_secret` is the field for one",
+        ),
+        (
+            "{issuer: 'https://a', auth_methods: [bearer], client_id: [a], client_secret: [b], client_auth: [client_secret_jwt], client_alg: [RS256]}",
+            "client_alg: `RS256` does not go with `client_secret_jwt`; HS256, HS384 or HS512",
+        ),
         ("{issuer: 'https://a', auth_methods: [bearer], login_action: redirect}", "login_action: this field of Kong's"),
         (
             "{issuer: 'https://a', auth_methods: [bearer], claims_forbidden: [x]}",

@@ -10,9 +10,9 @@ pub(crate) mod refusal;
 pub(crate) mod encoding;
 pub(crate) mod secret;
 
-// Tokens that are signed here: `jwk` reads the key, `jose` signs.
+// Tokens that are signed here: `own_key` has a key that no set has, `jose` encodes.
 pub(crate) mod jose;
-pub(crate) mod jwk;
+pub(crate) mod own_key;
 
 // Tokens of others: `jws` takes one apart, `verification` has the key, `claims` what it says.
 pub(crate) mod claims;

@@ -7,8 +7,8 @@ use signet_plugin_api::{ConfigError, Scope};
 use url::Url;
 
 use crate::shared::{
-    jwk::SigningKey,
     names::{header_name, settable_header},
+    own_key::OwnKey,
 };
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ pub(crate) struct Config {
     #[serde(default = "jku")]
     pub(super) jku: WebUrl,
     /// This or `key_set`.
-    pub(super) private_jwk: Option<SigningKey>,
+    pub(super) private_jwk: Option<OwnKey>,
     /// The name or id of a set, whose active key signs.
     pub(super) key_set: Option<String>,
     #[serde(default)]

@@ -72,10 +72,7 @@ impl Issuer {
         let issuing =
             |key| Issuing::new(key, &form, &meters, None).map_err(|error| ConfigError::new("", error.to_string()));
         let source = match (config.private_jwk.take(), &config.key_set) {
-            (Some(own), None) => {
-                own.remarks.iter().for_each(|remark| scope.warn("private_jwk", remark));
-                Source::Own(issuing(Arc::new(SigningKey { kid: own.kid, signer: own.signer }))?)
-            }
+            (Some(own), None) => Source::Own(issuing(Arc::new(own.signing_key("private_jwk", scope)?))?),
             (None, Some(name)) => {
                 let set = scope.key_set("key_set", name)?;
                 outlived_by_its_key(config.expires_in.0, &set)?;

@@ -2,9 +2,10 @@
 
 use http::{HeaderName, HeaderValue, Uri};
 use serde::{Deserialize, Deserializer, de::Error};
+use signet_keys::Secrets;
 use zeroize::Zeroizing;
 
-use crate::shared::{jwk::SigningKey, names::settable_header, secret::fingerprint};
+use crate::shared::{names::settable_header, own_key::OwnKey, secret::fingerprint};
 
 /// A switch with Kong's default.
 #[derive(Deserialize, Clone, Copy)]
@@ -203,7 +204,7 @@ impl TokenHeader {
 
 /// A private key in JWK form.
 pub(in super::super) struct ClientKey {
-    pub(in super::super) key: SigningKey,
+    pub(in super::super) key: OwnKey,
     /// Of its text, to tell keys apart.
     pub(in super::super) fingerprint: [u8; 32],
 }
@@ -213,7 +214,10 @@ impl<'de> Deserialize<'de> for ClientKey {
         let members =
             serde_json::Value::deserialize(deserializer).map_err(|_| D::Error::custom("a key (JWK) is needed"))?;
         let text = Zeroizing::new(members.to_string());
-        let key = SigningKey::parse(&text).map_err(D::Error::custom)?;
+        let key = OwnKey::parse(&text, Secrets::Decoded).map_err(D::Error::custom)?;
+        if key.is_symmetric() {
+            return Err(D::Error::custom("a shared secret is no private key; `client_secret` is the field for one"));
+        }
         Ok(Self { key, fingerprint: fingerprint(text.as_bytes()) })
     }
 }

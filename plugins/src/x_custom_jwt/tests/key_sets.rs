@@ -1,9 +1,10 @@
 //! `key_set`: the active key of a set signs, and the next one as soon as it is active.
 
-use signet_plugin_api::{Bytes, HeaderValue, KeySet, Keys, Overlap, SigningKey};
+use signet_keys::Secrets;
+use signet_plugin_api::{Bytes, HeaderValue, KeySet, Keys, Overlap};
 
 use super::*;
-use crate::shared::jwk;
+use crate::shared::own_key::OwnKey;
 
 /// A set in which this key signs, if any.
 pub(super) fn key_set(active: Option<&str>, overlap: Option<Overlap>) -> Arc<KeySet> {
@@ -12,8 +13,8 @@ pub(super) fn key_set(active: Option<&str>, overlap: Option<Overlap>) -> Arc<Key
 
 pub(super) fn keys(active: Option<&str>) -> Keys {
     let key = |text| {
-        let jwk::SigningKey { kid, signer, .. } = jwk::SigningKey::parse(text).expect("a key");
-        Arc::new(SigningKey { kid, signer })
+        let key = OwnKey::parse(text, Secrets::AsTheyStand).expect("a key");
+        Arc::new(key.signing_key("key_set", &Scope::new(&Resources::default())).expect("a key"))
     };
     let (public, etag) = (Bytes::new(), HeaderValue::from_static("\"\""));
     Keys { active: active.map(key), states: Vec::new(), public, etag }
