@@ -3,6 +3,7 @@
 mod check;
 mod echo;
 mod hash_password;
+mod keys;
 mod load;
 mod logging;
 mod report;
@@ -41,6 +42,9 @@ enum Command {
     Check(check::Arguments),
     /// Read a password from standard input and print its hash, to stand in the file in the password's place
     HashPassword(hash_password::Arguments),
+    /// Make keys, and turn them from one form into another
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Serve an upstream for tries: it answers any path with what it received, as JSON
     Echo {
         /// The address to listen on; port 0 takes a free one
@@ -57,6 +61,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Command::Run(arguments) => run::run(&registry, arguments),
         Command::Check(arguments) => check::run(&registry, &arguments),
         Command::HashPassword(arguments) => hash_password::run(&arguments),
+        Command::Keys(command) => keys::run(command),
         Command::Echo { listen } => echo::run(listen),
     }
 }

@@ -1,6 +1,7 @@
 //! Keys: JWK and PEM, the algorithms that sign, public sets, and the life of a key.
 
 mod algorithm;
+mod any;
 mod directory;
 mod generate;
 mod jwk;
@@ -20,6 +21,7 @@ mod testing;
 mod tests;
 
 pub use algorithm::Algorithm;
+pub use any::{AnyKey, Form};
 pub use directory::{Change, Directory, FileError, Reading, Replacement, Rotation};
 pub use kid::Kid;
 pub use loaded::{LoadedKey, Secrets};

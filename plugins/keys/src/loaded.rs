@@ -1,7 +1,7 @@
 //! A private key with what stood beside it in its JWK or PEM.
 
 use crate::{
-    Algorithm, KeyError, Kid, PrivateKey,
+    Algorithm, Form, KeyError, Kid, PrivateKey,
     jwk::{self, Members},
     pem,
 };
@@ -77,7 +77,10 @@ impl LoadedKey {
     /// # Errors
     /// As the two others.
     pub fn from_text(text: &str, algorithm: Option<Algorithm>, secrets: Secrets) -> Result<Self, KeyError> {
-        if pem::is_pem(text)? { Self::from_pem(text, algorithm) } else { Self::from_jwk(text, secrets) }
+        match Form::of(text)? {
+            Form::Jwk => Self::from_jwk(text, secrets),
+            Form::Pem => Self::from_pem(text, algorithm),
+        }
     }
 
     /// The name that it was given, else its thumbprint (RFC 7638).

@@ -12,10 +12,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    Algorithm, KeyError, Kid, LoadedKey, Secrets,
+    Algorithm, AnyKey, KeyError, Kid, LoadedKey, Secrets,
     jwk::{self, Members, Object},
     kind::{Curve, Kind},
-    pem,
     private::library,
 };
 
@@ -61,7 +60,13 @@ impl PublicKey {
     /// # Errors
     /// When it is no such key, or a symmetric one.
     pub fn from_text(text: &str, algorithm: Option<Algorithm>) -> Result<LoadedPublicKey, KeyError> {
-        if pem::is_pem(text)? { from_pem(text, algorithm) } else { from_jwk(text) }
+        match AnyKey::from_text(text, algorithm, Secrets::AsTheyStand)? {
+            AnyKey::Public(public) => Ok(public),
+            AnyKey::Private(LoadedKey { key, kid, .. }) => match key.public() {
+                Some(key) => Ok(LoadedPublicKey { key, kid }),
+                None => Err(KeyError::new("a shared secret (`kty` `oct`) has no public half")),
+            },
+        }
     }
 
     /// The same, but a JWK set is taken, too, with all its keys.
@@ -80,7 +85,7 @@ impl PublicKey {
         let keys: Vec<&RawValue> =
             serde_json::from_str(keys.get()).map_err(|_| KeyError::new("`keys` must be a list of keys (JWK)"))?;
         let read = |(position, text): (usize, &RawValue)| {
-            from_jwk(text.get()).map_err(|error| KeyError::new(format!("keys[{position}]: {error}")))
+            Self::from_text(text.get(), None).map_err(|error| KeyError::new(format!("keys[{position}]: {error}")))
         };
         keys.into_iter().enumerate().map(read).collect()
     }
@@ -159,33 +164,6 @@ impl Numbers {
             }
             _ => Ok(Self::Ed25519 { x: base64url(&key.raw_public_key()?) }),
         }
-    }
-}
-
-fn from_pem(text: &str, algorithm: Option<Algorithm>) -> Result<LoadedPublicKey, KeyError> {
-    if pem::is_private(text) {
-        return half_of(LoadedKey::from_pem(text, algorithm)?);
-    }
-    let (key, kind) = pem::public_key(text)?;
-    Ok(LoadedPublicKey { key: PublicKey::of(&key, kind.algorithm(algorithm)?)?, kid: None })
-}
-
-fn from_jwk(text: &str) -> Result<LoadedPublicKey, KeyError> {
-    let members = Members::parse(text)?;
-    if jwk::PRIVATE.iter().any(|name| members.has(name)) {
-        return half_of(LoadedKey::from_jwk(text, Secrets::AsTheyStand)?);
-    }
-    let kind = jwk::kind(&members)?;
-    let algorithm = kind.algorithm(members.algorithm(kind)?)?;
-    members.meant_for("verify")?;
-    let key = PublicKey::of(&*jwk::public_key(&members, kind)?, algorithm)?;
-    Ok(LoadedPublicKey { key, kid: members.kid(&mut Vec::new())? })
-}
-
-fn half_of(loaded: LoadedKey) -> Result<LoadedPublicKey, KeyError> {
-    match loaded.key.public() {
-        Some(key) => Ok(LoadedPublicKey { key, kid: loaded.kid }),
-        None => Err(KeyError::new("a shared secret (`kty` `oct`) has no public half")),
     }
 }
 
