@@ -6,6 +6,7 @@ use serde::Deserialize;
 use signet_plugin_api::{ConfigError, Scope};
 use url::Url;
 
+use super::claims::{Audience, Backdating, ClaimsConfig, TokenType};
 use crate::shared::{
     names::{header_name, settable_header},
     own_key::OwnKey,
@@ -38,17 +39,13 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(super) apikey_client_id: ApikeyClientId,
     #[serde(default)]
-    pub(super) claims: MoreClaims,
-}
-
-/// Claims that are written when they are asked for.
-#[derive(Deserialize, Debug, Clone, Copy, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct MoreClaims {
-    /// How the caller authenticated (RFC 8176).
-    pub(super) amr: bool,
-    /// The certificate that the caller holds the key of (RFC 8705, 3.1).
-    pub(super) cnf: bool,
+    pub(super) claims: ClaimsConfig,
+    /// None: the service.
+    pub(super) audience: Option<Audience>,
+    #[serde(default)]
+    pub(super) typ: TokenType,
+    /// None: no `nbf` of ours.
+    pub(super) not_before: Option<Backdating>,
 }
 
 /// Where the caller's identity comes from.

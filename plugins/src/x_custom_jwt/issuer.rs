@@ -43,6 +43,7 @@ enum Source {
 struct Form {
     /// `Bearer ` or nothing.
     scheme: &'static str,
+    typ: &'static str,
     /// As JSON text.
     jku: String,
 }
@@ -168,15 +169,15 @@ impl Draft {
 impl Form {
     fn new(config: &Config) -> Result<Self, serde_json::Error> {
         let scheme = if config.upstream_custom_jwt_header.is_authorization() { "Bearer " } else { "" };
-        Ok(Self { scheme, jku: serde_json::to_string(&config.jku.0)? })
+        Ok(Self { scheme, typ: config.typ.as_str(), jku: serde_json::to_string(&config.jku.0)? })
     }
 
     fn jose_header(&self, key: &SigningKey) -> String {
         let alg = key.signer.alg();
-        let jku = &self.jku;
+        let Self { typ, jku, .. } = self;
         match &key.kid {
-            Some(kid) => format!(r#"{{"typ":"JWT","alg":"{alg}","kid":{kid},"jku":{jku}}}"#),
-            None => format!(r#"{{"typ":"JWT","alg":"{alg}","jku":{jku}}}"#),
+            Some(kid) => format!(r#"{{"typ":"{typ}","alg":"{alg}","kid":{kid},"jku":{jku}}}"#),
+            None => format!(r#"{{"typ":"{typ}","alg":"{alg}","jku":{jku}}}"#),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `x-custom-jwt`: gives the upstream a token, signed by the gateway, that says who the caller is.
 
 mod caller;
+mod claims;
 mod config;
 mod issuer;
 mod meters;
@@ -8,7 +9,6 @@ mod parts;
 mod refusal;
 #[cfg(test)]
 mod tests;
-mod token;
 
 use std::sync::Arc;
 
@@ -21,9 +21,9 @@ use signet_plugin_api::{
 
 use self::{
     caller::{CallerSource, NoCaller},
+    claims::{Facts, Mint},
     config::{Config, SentHeader},
     issuer::{Issuer, Issuing},
-    token::Mint,
 };
 use crate::shared::{names::remove_lookalikes, refusal::overloaded};
 
@@ -57,7 +57,7 @@ impl Plugin for XCustomJwt {
         config.review(scope)?;
         Ok(Self {
             callers: CallerSource::new(&config),
-            mint: Mint::new(&config).map_err(|error| ConfigError::new("", error.to_string()))?,
+            mint: Mint::new(&config, scope)?,
             issuer: Issuer::new(&mut config, scope)?,
             pool: scope.signing_pool(),
             upstream: config.upstream_custom_jwt_header.0,
@@ -107,8 +107,9 @@ impl XCustomJwt {
     fn claims(&self, request: &Request<'_>, cx: &Context) -> Result<Vec<u8>, NoCaller> {
         let caller = self.callers.find(request, cx)?;
         let service = cx.service().ok_or_else(|| NoCaller::Broken(PluginError::new("the route has no service")))?;
+        let facts = Facts { caller: &caller, service, cx, head: request.head(), client: request.client() };
         let mut claims = Vec::with_capacity(USUAL_CLAIMS);
-        match self.mint.write_claims(&mut claims, &caller, service) {
+        match self.mint.write_claims(&mut claims, &facts) {
             Ok(()) => Ok(claims),
             Err(error) => Err(NoCaller::Broken(PluginError::with_source("the claims cannot be written", error))),
         }

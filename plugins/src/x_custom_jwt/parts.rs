@@ -1,14 +1,14 @@
 //! The parts of a token one by one, for the bench.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, net::Ipv4Addr, sync::Arc};
 
-use signet_plugin_api::{Claims, PluginError, Resources, Scope, Service};
+use signet_plugin_api::{Claims, Client, Context, PluginError, RequestHeader, Resources, Scope, Service};
 
 use super::{
     caller::{Caller, ClientId},
+    claims::{Facts, Mint},
     config::Config,
     issuer::{Issuer, Issuing},
-    token::Mint,
 };
 
 /// What the plugin does for one caller with a verified token, in steps. Not part of the contract.
@@ -17,6 +17,9 @@ pub struct TokenParts {
     issuing: Arc<Issuing>,
     service: Service,
     claims: Claims,
+    cx: Context,
+    head: RequestHeader,
+    client: Client,
 }
 
 impl TokenParts {
@@ -26,9 +29,13 @@ impl TokenParts {
     /// When the key or the claims cannot be used.
     pub fn new(private_jwk: &str, service: Service, claims: &str) -> Result<Self, Box<dyn Error>> {
         let mut config: Config = serde_json::from_value(serde_json::json!({ "private_jwk": private_jwk }))?;
-        let issuer = Issuer::new(&mut config, &Scope::new(&Resources::default()))?;
-        let issuing = issuer.current()?.ok_or("no key")?;
-        Ok(Self { mint: Mint::new(&config)?, issuing, service, claims: serde_json::from_str(claims)? })
+        let resources = Resources::default();
+        let scope = Scope::new(&resources);
+        let mint = Mint::new(&config, &scope)?;
+        let issuing = Issuer::new(&mut config, &scope)?.current()?.ok_or("no key")?;
+        let head = RequestHeader::build("GET", b"/", None)?;
+        let (cx, client) = (Context::default(), Client::plain(Ipv4Addr::LOCALHOST, 8000));
+        Ok(Self { mint, issuing, service, claims: serde_json::from_str(claims)?, cx, head, client })
     }
 
     /// The claims as JSON text.
@@ -42,8 +49,10 @@ impl TokenParts {
             claims: Some(std::borrow::Cow::Borrowed(&self.claims)),
             identity: None,
         };
+        let Self { service, cx, head, client, .. } = self;
+        let facts = Facts { caller: &caller, service, cx, head, client };
         let mut out = Vec::with_capacity(512);
-        self.mint.write_claims(&mut out, &caller, &self.service)?;
+        self.mint.write_claims(&mut out, &facts)?;
         Ok(out)
     }
 

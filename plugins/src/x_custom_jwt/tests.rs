@@ -1,10 +1,14 @@
 //! `x-custom-jwt` by its configuration in YAML and one request at a time.
 
+mod actors;
+mod added;
 mod callers;
 mod claims;
 mod configuration;
 mod headers;
 mod key_sets;
+mod planned;
+mod random;
 mod request_source;
 mod token;
 

@@ -52,12 +52,8 @@ fn a_key_that_cannot_sign_is_a_mistake_of_the_configuration() {
 
 #[test]
 fn a_field_that_is_not_there_yet_is_refused() {
-    let mistakes = |fields| mistakes(HS256, fields);
-    assert!(mistakes(json!({ "claims": { "add": {} } }))[0].starts_with("claims.add: unknown field `add`"));
-    for field in ["reuse_for", "audience", "typ", "not_before"] {
-        let mistakes = mistakes(json!({ field: "x" }));
-        assert!(mistakes[0].contains(&format!("unknown field `{field}`")), "{mistakes:?}");
-    }
+    let mistakes = mistakes(HS256, json!({ "reuse_for": 60 }));
+    assert!(mistakes[0].contains("unknown field `reuse_for`"), "{mistakes:?}");
 }
 
 #[test]
