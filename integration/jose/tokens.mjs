@@ -1,6 +1,7 @@
 // Tokens of another library: `sign` makes one for each algorithm, `verify` reads some from stdin and says what they claim.
+// `keys` makes a private key (JWK) for each algorithm that the gateway signs with.
 import { readFileSync } from "node:fs";
-import { createLocalJWKSet, exportSPKI, generateKeyPair, jwtVerify, SignJWT } from "jose";
+import { createLocalJWKSet, exportJWK, exportSPKI, generateKeyPair, jwtVerify, SignJWT } from "jose";
 
 const SECRET = "a secret that is long enough for every HMAC: sixty-four characters";
 const KEYS = {
@@ -47,5 +48,16 @@ async function verify() {
   return said;
 }
 
-const commands = { sign, verify };
+async function keys() {
+  const made = [];
+  for (const alg of Object.keys(KEYS).filter((name) => name !== "ES512" && !name.includes(" "))) {
+    const key = alg.startsWith("HS")
+      ? { kty: "oct", k: SECRET }
+      : await exportJWK((await generateKeyPair(alg, { extractable: true })).privateKey);
+    made.push({ ...key, alg, kid: `made-for-${alg}` });
+  }
+  return made;
+}
+
+const commands = { sign, verify, keys };
 console.log(JSON.stringify(await commands[process.argv[2]]()));

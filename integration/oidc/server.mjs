@@ -47,13 +47,14 @@ const provider = new Provider(issuer, {
     ...ALGORITHMS.map((alg) => client(`app-${alg}`)),
     client('post', { token_endpoint_auth_method: 'client_secret_post' }),
     client('shared', { token_endpoint_auth_method: 'client_secret_jwt', token_endpoint_auth_signing_alg: 'HS256' }),
+    client('longer', { token_endpoint_auth_method: 'client_secret_jwt', token_endpoint_auth_signing_alg: 'HS512' }),
     ...(CLIENT_KEYS ? [client('key', {
       client_secret: undefined,
       token_endpoint_auth_method: 'private_key_jwt',
-      token_endpoint_auth_signing_alg: 'RS256',
       jwks: JSON.parse(readFileSync(CLIENT_KEYS)),
     })] : []),
   ],
+  enabledJWA: { clientAuthSigningAlgValues: ['HS256', 'HS512', 'RS256', 'PS256', 'ES256', 'EdDSA'] },
   scopes: ['openid', 'read', 'write'],
   claims: { openid: ['sub', 'email', 'groups'] },
   extraTokenClaims: (ctx, token) => ({

@@ -37,6 +37,7 @@ mod revocation;
 mod scopes;
 mod setup;
 mod several_auth;
+mod signing;
 mod status;
 mod story;
 mod tidy;

@@ -8,7 +8,7 @@ use signet_integration::{
 };
 
 use crate::{
-    jose::verify,
+    jose::{jose, public_half, verify},
     setup::{service, test_key, x_custom_jwt},
 };
 
@@ -344,20 +344,27 @@ fn tokens_that_verify_can_be_revoked_all_the_same() {
 #[test]
 fn the_gateway_proves_who_it_is_in_four_ways() {
     let folder = Folder::new();
-    let keys = json!({"keys": [test_public_key()]});
+    let made = jose("keys", &Value::Null);
+    // Those that the provider takes without being asked to.
+    let usual = |key: &&Value| ["RS256", "PS256", "ES256", "EdDSA"].iter().any(|alg| key["alg"] == *alg);
+    let own: Vec<&Value> = made.as_array().unwrap().iter().filter(usual).collect();
+    let keys = json!({"keys": own.iter().map(|key| public_half(key)).collect::<Vec<_>>()});
     let file = folder.write("keys.json", keys.to_string());
     let idp = IdentityProvider::with(&[("CLIENT_KEYS", file.to_str().unwrap())]);
     let upstream = Upstream::echo();
-    let key = test_key("rs256-private-jwk.json");
-    let ways = [
+    let mut ways = vec![
         ("basic", client("app") + ", client_auth: [client_secret_basic]"),
         ("post", client("post") + ", client_auth: [client_secret_post]"),
         (
             "shared",
             client("shared") + ", verify_parameters: true, introspection_endpoint_auth_method: client_secret_jwt",
         ),
-        ("key", format!("client_id: [key], client_auth: [private_key_jwt], client_jwk: [{key}]")),
+        ("longer", client("longer") + ", client_alg: [HS512], introspection_endpoint_auth_method: client_secret_jwt"),
     ];
+    for key in own {
+        let client = format!("client_id: [key], client_auth: [private_key_jwt], client_jwk: [{key}]");
+        ways.push((key["alg"].as_str().unwrap(), client));
+    }
     let routes: String = ways
         .iter()
         .map(|(name, client)| route(name, idp.issuer(), &format!("auth_methods: [introspection], {client}")))
@@ -367,15 +374,6 @@ fn the_gateway_proves_who_it_is_in_four_ways() {
         let seen = passes(&gateway, &upstream, &bearer(&format!("/{name}"), &idp.token("opaque", "read")));
         assert_eq!(seen.header("X-Credential-Identifier"), None, "the token has no subject");
     }
-}
-
-/// The public half of a test key.
-fn test_public_key() -> Value {
-    let mut key = test_key("rs256-private-jwk.json");
-    for member in ["d", "p", "q", "dp", "dq", "qi"] {
-        key.as_object_mut().unwrap().remove(member);
-    }
-    key
 }
 
 #[test]
@@ -612,7 +610,7 @@ fn the_token_of_x_custom_jwt_names_the_client_whose_secret_was_exchanged() {
     let gateway = gateway(&upstream, &routes);
     let request = Request::get("/oidc").basic(CLIENT, &IdentityProvider::secret(CLIENT));
     let seen = passes(&gateway, &upstream, &request);
-    let jwks = json!({"keys": [test_public_key()]});
+    let jwks = test_key("rs256-jwks.json");
     let token = verify(seen.header("X-Custom-Jwt").expect("a token"), &jwks);
     assert_eq!(token.claims["client_id"], CLIENT);
     assert_eq!(token.claims["act"]["client_id"], "shop-1", "the consumer");

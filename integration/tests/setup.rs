@@ -45,8 +45,13 @@ pub(crate) fn test_key(name: &str) -> Value {
 
 /// The plugin x-custom-jwt with a private key of `test-keys/` and more members of its config, as one line of YAML.
 pub(crate) fn x_custom_jwt(key: &str, more: &str) -> String {
+    x_custom_jwt_with(&test_key(key), more)
+}
+
+/// The same with this JWK.
+pub(crate) fn x_custom_jwt_with(jwk: &Value, more: &str) -> String {
     // JSON is YAML, and a JSON string is a YAML string.
-    let key = Value::String(test_key(key).to_string());
+    let key = Value::String(jwk.to_string());
     let issuer = "iss: 'https://gw.test/x-custom-jwt', jku: 'https://gw.test/x-custom-jwt/jwks'";
     format!("{{name: x-custom-jwt, config: {{{issuer}, private_jwk: {key}{more}}}}}")
 }
