@@ -4,7 +4,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -141,7 +141,8 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, FileError> {
         .map_err(FileError::doing("make the directory", directory))?;
     let path = directory.join(LOCK);
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = file.map_err(FileError::doing("lock the directory", directory))?;
+    let failed = FileError::doing("lock the directory", directory);
+    let file = file.and_then(|file| give(file, directory)).map_err(&failed)?;
     let end = Instant::now() + PATIENCE;
     loop {
         match file.try_lock() {
@@ -151,7 +152,7 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, FileError> {
                 let reason = format!("another process has held it for {} seconds", PATIENCE.as_secs());
                 return Err(FileError::new(path, reason));
             }
-            Err(TryLockError::Error(error)) => return Err(FileError::doing("lock the directory", directory)(error)),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
     }
     remove_if_there(&directory.join(UNFINISHED))?;
@@ -164,6 +165,7 @@ pub(super) fn write(_: &Lock, directory: &Path, name: &OsStr, text: &str) -> Res
     let path = directory.join(name);
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        file = give(file, directory)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&unfinished, &path)?;
@@ -180,6 +182,15 @@ pub(super) fn write(_: &Lock, directory: &Path, name: &OsStr, text: &str) -> Res
 pub(super) fn remove(_: &Lock, directory: &Path, names: &[OsString]) -> Result<(), FileError> {
     names.iter().try_for_each(|name| remove_if_there(&directory.join(name)))?;
     sync(directory).map_err(FileError::doing("write the directory", directory))
+}
+
+/// What root makes by hand has to be readable for the gateway, whose directory it is.
+fn give(file: File, directory: &Path) -> io::Result<File> {
+    let owner = fs::metadata(directory)?;
+    if file.metadata()?.uid() == 0 && owner.uid() != 0 {
+        fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(file)
 }
 
 fn remove_if_there(path: &Path) -> Result<(), FileError> {

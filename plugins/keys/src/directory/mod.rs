@@ -15,7 +15,7 @@ use std::{
 use signet_plugin_api::SigningBackend;
 
 use self::files::{Found, Listing, Stamp};
-use crate::{Algorithm, KeyError, Kid, LoadedKey, Secrets, SetKey, states};
+use crate::{Algorithm, KeyError, LoadedKey, Secrets, SetKey, states};
 
 pub use files::FileError;
 pub use rotation::{Change, Replacement, Rotation};
@@ -128,7 +128,7 @@ impl Directory {
         let mut scan = Scan { unfinished, ..Scan::default() };
         scan.warnings.extend(warning.map(|reason| FileError::new(&self.path, reason)));
         let mut before = std::mem::take(&mut known.files);
-        let mut kids: HashSet<Kid> = HashSet::new();
+        let mut kids: HashSet<Arc<str>> = HashSet::new();
         for found in files {
             let path = self.path.join(&found.name);
             let file = self.look(&path, &found, before.remove(&found.name).unwrap_or_default());
@@ -136,7 +136,7 @@ impl Directory {
             scan.warnings.extend(said.map(|reason| FileError::new(&path, reason)));
             scan.mistakes.extend(file.mistake.as_ref().map(|reason| FileError::new(&path, reason)));
             match &file.key {
-                Some(member) if kids.insert(member.key.kid.clone()) => scan.members.push(member.clone()),
+                Some(member) if kids.insert(Arc::clone(member.key.kid.text())) => scan.members.push(member.clone()),
                 Some(member) => {
                     let reason = format!("has the kid `{}` of another file, which is used", member.key.kid);
                     scan.mistakes.push(FileError::new(&path, reason));

@@ -4,7 +4,7 @@ mod life;
 mod reading;
 
 use super::*;
-use crate::{Labels, PrivateKey, testing::Folder};
+use crate::{Kid, Labels, PrivateKey, testing::Folder};
 
 const ALGORITHM: Algorithm = Algorithm::EdDsa;
 

@@ -1,6 +1,12 @@
 //! Keys that come and go as time goes by.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, sync::Barrier, thread};
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    sync::Barrier,
+    thread,
+};
 
 use signet_plugin_api::KeyState;
 
@@ -55,6 +61,21 @@ fn the_first_key_is_made_with_its_directory_and_only_the_owner_may_read_them() {
     assert_eq!((times[1], jwk["kid"].as_str(), jwk["alg"].as_str()), (NOW - SKEW, Some(&**kid.text()), Some("EdDSA")));
     assert_eq!(active(&at(&directory, NOW)), Some(kid.to_string()));
     assert_eq!(directory.ensure_active(&schedule(), ALGORITHM, NOW).unwrap(), [], "once");
+}
+
+#[test]
+fn what_root_makes_belongs_to_the_owner_of_the_directory() {
+    let folder = Folder::new();
+    if fs::metadata(folder.path()).unwrap().uid() != 0 {
+        println!("skipped: only root can make files of others");
+        return;
+    }
+    chown(folder.path(), Some(4711), Some(4712)).unwrap();
+    directory(&folder).maintain(&schedule(), ALGORITHM, NOW).unwrap();
+    for name in folder.names().iter().map(String::as_str).chain([".lock"]) {
+        let metadata = fs::metadata(folder.path().join(name)).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o777), (4711, 4712, 0o600), "{name}");
+    }
 }
 
 #[test]
