@@ -42,7 +42,7 @@ enum Command {
     Check(check::Arguments),
     /// Read a password from standard input and print its hash, to stand in the file in the password's place
     HashPassword(hash_password::Arguments),
-    /// Make keys, and turn them from one form into another
+    /// Make keys, turn them from one form into another, and see and rotate those of key sets
     #[command(subcommand)]
     Keys(keys::Command),
     /// Serve an upstream for tries: it answers any path with what it received, as JSON
@@ -61,7 +61,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Command::Run(arguments) => run::run(&registry, arguments),
         Command::Check(arguments) => check::run(&registry, &arguments),
         Command::HashPassword(arguments) => hash_password::run(&arguments),
-        Command::Keys(command) => keys::run(command),
+        Command::Keys(command) => keys::run(&registry, command),
         Command::Echo { listen } => echo::run(listen),
     }
 }

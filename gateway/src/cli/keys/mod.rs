@@ -1,14 +1,18 @@
-//! `signet keys`: keys and public sets without a gateway.
+//! `signet keys`: keys, public sets and the key sets of a file, without a gateway.
 
 mod files;
 mod generate;
 mod jwks;
+mod list;
 mod pem;
+mod rotate;
+mod sets;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use signet_keys::Algorithm;
+use signet_plugin_api::Registry;
 
 use self::files::Trouble;
 use super::fail;
@@ -22,14 +26,20 @@ pub(super) enum Command {
     Jwks(jwks::Arguments),
     /// Turn a JWK into PEM, and PEM into a JWK
     Pem(pem::Arguments),
+    /// Let the next key of a key set sign as soon as verifiers can know it
+    Rotate(rotate::Arguments),
+    /// Print which key of each key set signs, which are published, and until when
+    List(list::Arguments),
 }
 
 /// Exit code 1 when a file cannot be read or written, 2 when a key cannot be used.
-pub(super) fn run(command: Command) -> ExitCode {
+pub(super) fn run(registry: &Registry, command: Command) -> ExitCode {
     let done = match command {
         Command::Generate(arguments) => generate::run(arguments),
         Command::Jwks(arguments) => jwks::run(&arguments),
         Command::Pem(arguments) => pem::run(&arguments),
+        Command::Rotate(arguments) => rotate::run(registry, &arguments),
+        Command::List(arguments) => list::run(registry, &arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
