@@ -114,6 +114,12 @@ impl Process {
         assert!(sent.success(), "no signal {name} to {id}");
     }
 
+    /// Ends it at once, wherever it is; nothing when it has ended by itself.
+    pub fn kill(&mut self) {
+        // An error is that it has ended.
+        let _ = self.child.kill();
+    }
+
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -24,6 +24,7 @@ mod identity;
 mod jose;
 mod jwt;
 mod key_auth;
+mod keys_rotation;
 mod mtls_auth;
 mod openid_connect;
 mod passwords;
