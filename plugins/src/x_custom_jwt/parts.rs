@@ -2,7 +2,7 @@
 
 use std::{error::Error, net::Ipv4Addr, sync::Arc};
 
-use signet_plugin_api::{Claims, Client, Context, PluginError, RequestHeader, Resources, Scope, Service};
+use signet_plugin_api::{Claims, Client, Context, RequestHeader, Resources, Scope, Service};
 
 use super::{
     caller::{Caller, ClientId},
@@ -59,15 +59,5 @@ impl TokenParts {
     /// Header and claims, encoded.
     pub fn encode(&self, claims: Vec<u8>) -> Vec<u8> {
         self.issuing.encode(claims).into_text()
-    }
-
-    /// The raw signature.
-    ///
-    /// # Errors
-    /// When the key cannot sign.
-    pub fn sign(&self, input: &[u8]) -> Result<Vec<u8>, PluginError> {
-        let mut signature = Vec::with_capacity(512);
-        self.issuing.append_signature(input, &mut signature)?;
-        Ok(signature)
     }
 }
