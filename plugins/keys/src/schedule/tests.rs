@@ -1,3 +1,5 @@
+//! When keys are due, and that verifiers know each before it signs, however late somebody looks.
+
 use super::*;
 use crate::testing::Random;
 

@@ -1,3 +1,5 @@
+//! Lives of keys, by hand and by chance.
+
 use std::{collections::HashSet, sync::OnceLock};
 
 use signet_plugin_api::SigningFailed;
