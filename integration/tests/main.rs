@@ -14,6 +14,7 @@ mod bad_input;
 mod basic_auth;
 mod browser;
 mod check;
+mod claims;
 mod consumer_groups;
 mod cors;
 mod five_ways;
