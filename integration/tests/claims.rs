@@ -216,7 +216,7 @@ fn a_mistake_in_a_claim_has_its_line_and_hearsay_is_warned_about() {
                 unverified: true\n        add:\n          fine: 1\n          https://a.test/b: '${VALUE}'\n";
     let text = text.replace("KEY", &Value::String(test_key("rs256-private-jwk.json").to_string()).to_string());
     let check =
-        |value: &str| signet(["check".as_ref(), folder.write("a.yaml", &text.replace("VALUE", value)).as_os_str()]);
+        |value: &str| signet(["check".as_ref(), folder.write("a.yaml", text.replace("VALUE", value)).as_os_str()]);
     let run = check("consumer.nam");
     let expected =
         ":15: services[0].plugins[0].config.claims.add.\"https://a.test/b\": unknown `${consumer.nam}`; did you mean";
