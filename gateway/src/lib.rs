@@ -6,6 +6,7 @@ mod admin;
 mod cli;
 mod compile;
 pub mod config;
+mod keys;
 mod metrics;
 mod path;
 mod prepare;

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::{
     compile::{self, Engine, Problem},
     config::{self, Known, LoadErrors, Loaded, Mistake, Places},
+    keys,
     quarantine::{Quarantined, Territory},
     runtime::Snapshot,
     settings::InvalidEntities,
@@ -42,13 +43,15 @@ pub(crate) fn settle(loaded: Result<Loaded, LoadErrors>, engine: &Engine<'_>) ->
             None => return Err(errors),
         },
     };
-    let Loaded { mut model, mut warnings, places, hash, .. } = loaded;
+    let Loaded { mut model, mut warnings, places, source, hash } = loaded;
     let territory = (engine.invalid_entities == InvalidEntities::Quarantine).then(|| {
         let territory = Territory::of(&model);
         Territory::leave_out(&mut model, &mistakes);
         territory
     });
-    let compiled = compile::compile(model, engine);
+    let base = source.parent().unwrap_or(Path::new(""));
+    let key_sets = keys::open(&mut model, base, engine);
+    let compiled = compile::compile(model, key_sets, engine);
     warnings.extend(compiled.warnings.iter().map(|problem| locate(problem, &places)));
     warnings.sort_by_key(|warning| warning.line);
     let mut errors = LoadErrors { mistakes, warnings, partial: None };

@@ -9,6 +9,7 @@ use super::{report, say};
 use crate::{
     compile::{self, Compiled, Engine},
     config::{LoadErrors, Model},
+    keys::{Opened, Purpose},
     prepare::{Prepared, prepare},
     runtime::{Current, Loads, WorkThreads, background, resolver::Resolver},
     settings::Settings,
@@ -67,6 +68,7 @@ impl<'a> Loader<'a> {
             meters: Arc::clone(&self.parts.meters),
             hashing: WorkPool::new(Arc::clone(&self.parts.hashing) as _),
             backgrounds: Arc::clone(&self.parts.backgrounds),
+            key_sets: Purpose::Serve,
             tls: self.terms()?,
             // Read anew: those of the system change, too.
             system_authorities: Arc::default(),
@@ -136,7 +138,7 @@ impl<'a> Loader<'a> {
 }
 
 fn empty(engine: &Engine<'_>) -> Result<Prepared, NotLoaded> {
-    match compile::compile(Model::default(), engine) {
+    match compile::compile(Model::default(), Opened::default(), engine) {
         Compiled { snapshot: Some(snapshot), .. } => {
             Ok(Prepared { snapshot, warnings: Vec::new(), quarantined: Vec::new() })
         }

@@ -16,6 +16,7 @@ use signet_plugin_api::{Backgrounds, Meters, Registry, Resources, SigningBackend
 pub(crate) use self::problem::{Problem, Problems};
 use crate::{
     config::Model,
+    keys::{Opened, Purpose},
     runtime::{
         Counts, RouteStats, Snapshot, SystemAuthorities,
         resolver::{Lookup, Resolver, Sources},
@@ -41,6 +42,8 @@ pub(crate) struct Engine<'a> {
     pub meters: Arc<Meters>,
     /// What outlives one configuration.
     pub backgrounds: Arc<Backgrounds>,
+    /// What the file is loaded for.
+    pub key_sets: Purpose,
     /// How TLS listeners speak; `None` when there is none.
     pub tls: Option<Arc<Terms>>,
     /// Who is trusted where a service names nobody.
@@ -65,6 +68,7 @@ impl<'a> Engine<'a> {
             hashing: WorkPool::inline(),
             meters: Arc::default(),
             backgrounds: Arc::default(),
+            key_sets: Purpose::Check,
             tls: None,
             system_authorities: Arc::default(),
             upstream_idle: None,
@@ -84,9 +88,9 @@ pub(crate) struct Compiled {
     pub warnings: Vec<Problem>,
 }
 
-/// Compiles a model. A snapshot that comes with mistakes must not serve the routes that they concern.
-pub(crate) fn compile(mut model: Model, engine: &Engine<'_>) -> Compiled {
-    let mut problems = Problems::default();
+/// Compiles a model whose key sets are open. A snapshot that comes with mistakes must not serve the routes that they concern.
+pub(crate) fn compile(mut model: Model, key_sets: Opened, engine: &Engine<'_>) -> Compiled {
+    let Opened { sets, live, mut problems } = key_sets;
     let consumers = consumers::index(&model.consumers, &mut problems);
     let declared = std::mem::take(&mut model.credentials);
     let credentials = consumers::credentials(declared, &model.consumers, engine.registry, &mut problems);
@@ -94,7 +98,7 @@ pub(crate) fn compile(mut model: Model, engine: &Engine<'_>) -> Compiled {
         consumers,
         credentials: Arc::new(credentials),
         ca_certificates: certificates::authorities(&model.ca_certificates, &mut problems),
-        key_sets: Arc::default(),
+        key_sets: sets,
         signing: engine.signing.clone(),
         signing_backend: engine.signing_backend,
         meters: Arc::clone(&engine.meters),
@@ -117,7 +121,7 @@ pub(crate) fn compile(mut model: Model, engine: &Engine<'_>) -> Compiled {
     let snapshot = routes.and_then(|(router, routes)| {
         let unrouted = Arc::new(RouteStats::new("", ""));
         let handshakes = certificates::handshakes(engine.tls.as_deref(), certificates, &routes, &mut problems).ok()?;
-        Some(Snapshot { router, routes, unrouted, handshakes, counts, hash: String::new() })
+        Some(Snapshot { router, routes, unrouted, handshakes, key_sets: live, counts, hash: String::new() })
     });
     let (mistakes, warnings) = problems.into_parts();
     Compiled { snapshot, mistakes, warnings }

@@ -95,10 +95,10 @@ impl Draft<'_> {
         if not_before.zip(not_after).is_some_and(|(from, until)| until <= from) {
             fields.wrong("not_after", "lies before `not_before`: the key would never sign");
         }
-        let (material, tags, at) = (material(&mut fields), entity(&mut fields), fields.at.clone());
+        let material = material(&mut fields).filter(|_| unique);
+        let (tags, at) = (entity(&mut fields), fields.at.clone());
         fields.finish();
-        // What has been reported belongs to nothing, so that nothing more is found wrong with its set.
-        if let (Ok(set), true) = (set, unique) {
+        if let Ok(set) = set {
             self.model.keys.push(KeyDecl { id, name, set, kid, material, not_before, not_after, tags, at });
         }
     }

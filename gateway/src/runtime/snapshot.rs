@@ -8,7 +8,7 @@ use std::{
 
 use signet_plugin_api::Route;
 
-use crate::tls::Handshakes;
+use crate::{keys::LiveSet, tls::Handshakes};
 
 use super::{RouteStats, Upstream, chain::Chain, router::Router};
 
@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub unrouted: Arc<RouteStats>,
     /// How clients are met at TLS listeners; none where there is no such listener.
     pub(crate) handshakes: Option<Handshakes>,
+    /// What goes on in its key sets besides requests: it ends with the last snapshot that has them.
+    pub(crate) key_sets: Vec<Arc<LiveSet>>,
     /// How much of everything there is.
     pub counts: Counts,
     /// The SHA-256 of the text that it was compiled from, in hexadecimal; empty for the empty configuration.
@@ -95,6 +97,10 @@ impl fmt::Display for Counts {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("counts", &self.counts).field("hash", &self.hash).finish_non_exhaustive()
+        f.debug_struct("Snapshot")
+            .field("counts", &self.counts)
+            .field("key_sets", &self.key_sets)
+            .field("hash", &self.hash)
+            .finish_non_exhaustive()
     }
 }

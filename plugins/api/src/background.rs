@@ -31,13 +31,13 @@ struct State {
 }
 
 impl Backgrounds {
-    /// The value of this type and key; made when nobody holds one.
-    pub(crate) fn shared<T: Any + Send + Sync>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
+    /// The value of this type and key; made when nobody holds one. For the engine; plugins have [`crate::Scope::shared`].
+    pub fn shared<T: Any + Send + Sync>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).shared(key, make).0
     }
 
     /// The same, to be started when the configuration is published.
-    pub(crate) fn background<T: Background>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
+    pub fn background<T: Background>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (value, is_new) = state.shared(key, make);
         if is_new {
