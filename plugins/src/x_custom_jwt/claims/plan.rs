@@ -176,6 +176,10 @@ fn allowed(config: &Config, source: &Source) -> Result<(), String> {
         (Source::Header(name), _) if name == apikey => {
             Err(format!("the header `{name}` holds a secret of the client, which has no place in a token"))
         }
+        // key-auth looks for its keys in the query, too.
+        (Source::Query(name), _) if name.eq_ignore_ascii_case(apikey.as_str()) => {
+            Err(format!("the parameter `{name}` holds a secret of the client, which has no place in a token"))
+        }
         (_, Origin::Client) if !config.claims.unverified => Err(format!(
             "`{source:?}` is what a client says, and nobody verified it; `claims.unverified: true` lets it into tokens"
         )),

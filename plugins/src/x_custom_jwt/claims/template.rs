@@ -9,6 +9,9 @@ use super::{
     facts::{Facts, Source},
 };
 
+/// From here on (2^53) not every whole number is one of a parser's.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// The value of a claim, and whatever stands before it.
 #[derive(Debug, Default)]
 pub(super) struct Template {
@@ -79,6 +82,9 @@ impl Template {
                 }
                 self.push_json("}");
                 Ok(())
+            }
+            Value::Number(number) if number.as_f64().is_some_and(|size| number.is_f64() && size.abs() >= EXACT) => {
+                Err(format!("a number as large as {number} may have lost digits; put it in quotes"))
             }
             constant => {
                 self.push_json(constant);

@@ -1,6 +1,6 @@
 //! The fields that shape a token: `claims.remove`, `audience`, `typ`, `not_before`; and their mistakes.
 
-use super::*;
+use super::{super::claims::Mint, *};
 
 fn names(claims: &Value) -> Vec<&str> {
     let mut names: Vec<&str> = claims.as_object().expect("an object").keys().map(String::as_str).collect();
@@ -129,6 +129,10 @@ fn names_and_values_that_cannot_be_used_are_mistakes_at_their_place() {
     for (claims, expected) in cases {
         assert_eq!(of_claims(claims), expected);
     }
+    let exact = json!({ "add": { "a": [18_446_744_073_709_551_615_u64, -9_223_372_036_854_775_808_i64, 0.1, 1e15] } });
+    plugin(HS256, json!({ "claims": exact }));
+    let rounded = mistakes(HS256, json!({ "claims": { "add": { "a": [1e30] } } }));
+    assert_eq!(rounded, ["claims.add.a: a number as large as 1e+30 may have lost digits; put it in quotes"]);
     let not_a_number = World::empty().mistakes("x-custom-jwt", "{private_jwk: '{\"kty\":\"oct\",\"alg\":\"HS256\",\"k\":\"0123456789abcdef0123456789abcdef\"}', claims: {add: {a: .nan}}}");
     assert_eq!(not_a_number, ["claims.add.a: JSON has no such number"]);
     let cases = [
@@ -221,6 +225,8 @@ fn secrets_and_the_gateways_own_headers_never_enter() {
         let mistake = of_claims(json!({ "unverified": true, "add": { "it": format!("${{request.header.{name}}}") } }));
         assert!(mistake.contains("holds a secret of the client"), "{mistake}");
     }
+    let mistake = of_claims(json!({ "unverified": true, "add": { "it": "a ${request.query.apiKey}" } }));
+    assert!(mistake.contains("the parameter `apiKey` holds a secret"), "{mistake}");
     for name in ["X-Consumer-Username", "x_consumer_id", "X-Credential-Identifier", "x-anonymous-consumer"] {
         let mistake = of_claims(json!({ "unverified": true, "add": { "it": format!("${{request.header.{name}}}") } }));
         assert!(mistake.contains("is a forgery"), "{mistake}");
@@ -259,4 +265,22 @@ fn an_access_token_that_lacks_a_claim_of_its_kind_is_warned_about() {
     let expected =
         ["sub", "jti"].map(|name| format!("typ: RFC 9068 asks for `{name}`, which `claims.remove` takes away"));
     assert_eq!(removed, expected);
+}
+
+#[test]
+fn what_differs_for_every_request_is_known_when_the_configuration_is_loaded() {
+    let varies = |claims: Value| {
+        let config =
+            serde_json::from_value(json!({ "private_jwk": HS256, "claims": claims })).expect("a configuration");
+        Mint::new(&config, &Scope::new(&Resources::default())).expect("compiles").varies_by_request()
+    };
+    for name in ["request.id", "request.path", "request.header.x-a", "request.query.a"] {
+        let within = json!({ "deep": ["a", { "b": format!("c ${{{name}}}") }] });
+        assert!(varies(json!({ "unverified": true, "add": { "sure": "${consumer.id}", "it": within } })), "{name}");
+    }
+    let sure = ["consumer.id", "consumer.groups", "identity.method", "claims.a", "route.id", "client.ip"];
+    for name in sure {
+        assert!(!varies(json!({ "unverified": true, "add": { "it": format!("${{{name}}}") } })), "{name}");
+    }
+    assert!(!varies(json!({ "copy": { "a": "b" }, "add": { "c": "$${request.id}" } })));
 }
