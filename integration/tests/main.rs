@@ -35,6 +35,7 @@ mod quarantine;
 mod refusals;
 mod reload;
 mod request_termination;
+mod reuse;
 mod revocation;
 mod scopes;
 mod setup;

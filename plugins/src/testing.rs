@@ -91,11 +91,12 @@ impl World {
     }
 
     fn try_compile(&self, name: &str, config: Mapping) -> Result<Arc<dyn Handler>, Vec<String>> {
-        let scope = Scope::new(&self.resources);
+        let config = RawConfig::new(config);
+        let mut digest = [0; 32];
+        digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, config.content().as_bytes()).as_ref());
+        let scope = Scope::new(&self.resources).with_digest(digest);
         let registration = self.registry.get(name).expect("a built-in plugin");
-        registration
-            .compile(RawConfig::new(config), &scope)
-            .map_err(|errors| errors.iter().map(ToString::to_string).collect())
+        registration.compile(config, &scope).map_err(|errors| errors.iter().map(ToString::to_string).collect())
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) struct Config {
     pub(super) downstream_custom_jwt_header: Option<SentHeader>,
     #[serde(default)]
     pub(super) expires_in: Lifetime,
+    /// How long a token is sent again; 0 is never.
+    #[serde(default)]
+    pub(super) reuse_for: Seconds,
     #[serde(default = "iss")]
     pub(super) iss: WebUrl,
     #[serde(default = "jku")]
@@ -96,6 +99,11 @@ pub(super) struct WebUrl(pub(super) String);
 #[derive(Deserialize, Debug, Clone, Copy)]
 #[serde(try_from = "f64")]
 pub(super) struct Lifetime(pub(super) u32);
+
+/// Whole seconds, or none.
+#[derive(Deserialize, Debug, Clone, Copy, Default)]
+#[serde(try_from = "f64")]
+pub(super) struct Seconds(pub(super) u32);
 
 impl Config {
     /// What one field alone does not show.
@@ -185,6 +193,18 @@ impl TryFrom<f64> for Lifetime {
             Ok(Self(seconds as u32))
         } else {
             Err("whole seconds greater than 0 are needed")
+        }
+    }
+}
+
+impl TryFrom<f64> for Seconds {
+    type Error = &'static str;
+
+    fn try_from(seconds: f64) -> Result<Self, Self::Error> {
+        if seconds.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&seconds) {
+            Ok(Self(seconds as u32))
+        } else {
+            Err("whole seconds are needed, 0 or more")
         }
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use signet_plugin_api::{ConfigError, KeySet, Meters, PluginError, Scope, SigningKey};
 
-use super::{config::Config, meters::SigningMeters};
+use super::{config::Config, lineage::Lineage, meters::SigningMeters};
 use crate::shared::{
     clock,
     jose::{append_part, encoded_len},
@@ -23,7 +23,6 @@ const TELL_EVERY: u64 = 60;
 pub(super) struct Issuer {
     source: Source,
     form: Form,
-    meters: Arc<Meters>,
 }
 
 enum Source {
@@ -46,6 +45,8 @@ struct Form {
     typ: &'static str,
     /// As JSON text.
     jku: String,
+    lineage: Lineage,
+    meters: Arc<Meters>,
 }
 
 /// One key at work.
@@ -55,6 +56,8 @@ pub(super) struct Issuing {
     start: Vec<u8>,
     /// How much of `start` does not belong to the token.
     scheme: usize,
+    /// What its tokens have in common, besides claims.
+    lineage: Vec<u8>,
     meters: SigningMeters,
 }
 
@@ -68,16 +71,19 @@ pub(super) struct Draft {
 impl Issuer {
     /// Takes the key out of `config`, or the set that it names.
     pub(super) fn new(config: &mut Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
-        let form = Form::new(config).map_err(|error| ConfigError::new("", error.to_string()))?;
-        let meters = Arc::clone(scope.meters());
-        let issuing =
-            |key| Issuing::new(key, &form, &meters, None).map_err(|error| ConfigError::new("", error.to_string()));
+        let form = Form::new(config, scope)?;
+        let broken = |error: PluginError| ConfigError::new("", error.to_string());
         let source = match (config.private_jwk.take(), &config.key_set) {
-            (Some(own), None) => Source::Own(issuing(Arc::new(own.signing_key("private_jwk", scope)?))?),
+            (Some(own), None) => {
+                let key = Arc::new(own.signing_key("private_jwk", scope)?);
+                let lineage = form.lineage.with_own_key(&key);
+                Source::Own(Issuing::new(key, lineage, &form, None).map_err(broken)?)
+            }
             (None, Some(name)) => {
                 let set = scope.key_set("key_set", name)?;
                 outlived_by_its_key(config.expires_in.0, &set)?;
-                let issuing = ArcSwapOption::new(set.active().map(issuing).transpose()?);
+                let issuing = set.active().map(|key| form.put_to_work(key, None)).transpose().map_err(broken)?;
+                let issuing = ArcSwapOption::new(issuing);
                 Source::Set { set, issuing, told: AtomicU64::new(0) }
             }
             (Some(_), Some(_)) => {
@@ -85,7 +91,7 @@ impl Issuer {
             }
             (None, None) => return Err(ConfigError::new("", "one of `key_set` and `private_jwk` is needed")),
         };
-        Ok(Self { source, form, meters })
+        Ok(Self { source, form })
     }
 
     /// The key that signs now, if one may.
@@ -102,7 +108,7 @@ impl Issuer {
                 if let Some(known) = known.as_ref().filter(|known| Arc::ptr_eq(&known.key, &key)) {
                     return Ok(Some(Arc::clone(known)));
                 }
-                let renewed = Issuing::new(key, &self.form, &self.meters, known.as_deref())?;
+                let renewed = self.form.put_to_work(key, known.as_deref())?;
                 issuing.store(Some(Arc::clone(&renewed)));
                 Ok(Some(renewed))
             }
@@ -113,15 +119,20 @@ impl Issuer {
 impl Issuing {
     fn new(
         key: Arc<SigningKey>,
+        lineage: Vec<u8>,
         form: &Form,
-        meters: &Meters,
         earlier: Option<&Self>,
     ) -> Result<Arc<Self>, PluginError> {
         let mut start = form.scheme.as_bytes().to_vec();
         append_part(form.jose_header(&key).as_bytes(), &mut start);
         start.push(b'.');
-        let meters = SigningMeters::new(meters, &key, earlier.map(|earlier| &earlier.meters))?;
-        Ok(Arc::new(Self { key, start, scheme: form.scheme.len(), meters }))
+        let meters = SigningMeters::new(&form.meters, &key, earlier.map(|earlier| &earlier.meters))?;
+        Ok(Arc::new(Self { key, start, scheme: form.scheme.len(), lineage, meters }))
+    }
+
+    /// What its tokens have in common, besides claims: two with equal ones may stand for each other.
+    pub(super) fn lineage(&self) -> &[u8] {
+        &self.lineage
     }
 
     /// Whether a signature belongs on the signing threads.
@@ -167,9 +178,16 @@ impl Draft {
 }
 
 impl Form {
-    fn new(config: &Config) -> Result<Self, serde_json::Error> {
+    fn new(config: &Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
         let scheme = if config.upstream_custom_jwt_header.is_authorization() { "Bearer " } else { "" };
-        Ok(Self { scheme, typ: config.typ.as_str(), jku: serde_json::to_string(&config.jku.0)? })
+        let jku = serde_json::to_string(&config.jku.0).map_err(|error| ConfigError::new("jku", error.to_string()))?;
+        let (lineage, meters) = (Lineage::new(scope), Arc::clone(scope.meters()));
+        Ok(Self { scheme, typ: config.typ.as_str(), jku, lineage, meters })
+    }
+
+    fn put_to_work(&self, key: Arc<SigningKey>, earlier: Option<&Issuing>) -> Result<Arc<Issuing>, PluginError> {
+        let lineage = self.lineage.with_key_of_set(&key);
+        Issuing::new(key, lineage, self, earlier)
     }
 
     fn jose_header(&self, key: &SigningKey) -> String {

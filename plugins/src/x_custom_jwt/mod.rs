@@ -4,9 +4,11 @@ mod caller;
 mod claims;
 mod config;
 mod issuer;
+mod lineage;
 mod meters;
 mod parts;
 mod refusal;
+mod reuse;
 #[cfg(test)]
 mod tests;
 
@@ -20,27 +22,38 @@ use signet_plugin_api::{
 };
 
 use self::{
-    caller::{CallerSource, NoCaller},
+    caller::{Caller, CallerSource, NoCaller},
     claims::{Facts, Mint},
     config::{Config, SentHeader},
     issuer::{Issuer, Issuing},
+    reuse::{NoToken, Reuse},
 };
-use crate::shared::{names::remove_lookalikes, refusal::overloaded};
+use crate::shared::{clock, names::remove_lookalikes, refusal::overloaded};
 
 pub use self::parts::TokenParts;
 
 /// A generous guess at the claims of ours, so that one allocation is enough.
 const USUAL_CLAIMS: usize = 512;
+/// No less than `iat`, `exp`, `nbf` and `jti` take.
+const ISSUE: usize = 128;
 
 /// The plugin, compiled: the key is parsed, the token's header is encoded.
 pub(crate) struct XCustomJwt {
     callers: CallerSource,
     mint: Mint,
     issuer: Issuer,
+    reuse: Option<Reuse>,
     pool: WorkPool,
     upstream: Bytes,
     downstream: Option<Bytes>,
     verbose: bool,
+}
+
+/// A token that a caller is to have.
+struct Wanted {
+    issuing: Arc<Issuing>,
+    /// All that enters the token but what is written when it is issued: its lineage, then its claims.
+    text: Vec<u8>,
 }
 
 /// The token of this request, for the response.
@@ -55,10 +68,12 @@ impl Plugin for XCustomJwt {
 
     fn compile(mut config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
         config.review(scope)?;
+        let mint = Mint::new(&config, scope)?;
         Ok(Self {
             callers: CallerSource::new(&config),
-            mint: Mint::new(&config, scope)?,
             issuer: Issuer::new(&mut config, scope)?,
+            reuse: Reuse::new(&config, &mint, scope)?,
+            mint,
             pool: scope.signing_pool(),
             upstream: config.upstream_custom_jwt_header.0,
             downstream: config.downstream_custom_jwt_header.map(|SentHeader(name)| name),
@@ -70,8 +85,8 @@ impl Plugin for XCustomJwt {
 #[async_trait]
 impl Handler for XCustomJwt {
     async fn on_request(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Flow, PluginError> {
-        let claims = match self.claims(request, cx) {
-            Ok(claims) => claims,
+        let caller = match self.callers.find(request, cx) {
+            Ok(caller) => caller,
             Err(NoCaller::Broken(error)) => return Err(error),
             Err(NoCaller::Refused(refusal)) => {
                 tracing::info!(request_id = cx.request_id().as_str(), reason = %refusal, "no token");
@@ -82,10 +97,14 @@ impl Handler for XCustomJwt {
             let message = "no token can be signed at the moment";
             return Ok(Flow::Respond(Response::error(StatusCode::SERVICE_UNAVAILABLE, message)));
         };
-        let Ok(signed) = self.sign(issuing, claims).await else {
-            return Ok(Flow::Respond(overloaded("too many tokens are waiting to be signed")));
+        let wanted = self.wanted(issuing, &caller, request, cx)?;
+        let value = match self.token(wanted).await {
+            Ok(value) => value,
+            Err(error) => match &*error {
+                NoToken::Busy => return Ok(Flow::Respond(overloaded("too many tokens are waiting to be signed"))),
+                NoToken::Broken(_) => return Err(PluginError::with_source("there is no token", error)),
+            },
         };
-        let value = signed?;
         if self.downstream.is_some() {
             cx.insert(Issued(value.clone()));
         }
@@ -104,23 +123,45 @@ impl Handler for XCustomJwt {
 }
 
 impl XCustomJwt {
-    fn claims(&self, request: &Request<'_>, cx: &Context) -> Result<Vec<u8>, NoCaller> {
-        let caller = self.callers.find(request, cx)?;
-        let service = cx.service().ok_or_else(|| NoCaller::Broken(PluginError::new("the route has no service")))?;
-        let facts = Facts { caller: &caller, service, cx, head: request.head(), client: request.client() };
-        let mut claims = Vec::with_capacity(USUAL_CLAIMS);
-        match self.mint.write_claims(&mut claims, &facts) {
-            Ok(()) => Ok(claims),
-            Err(error) => Err(NoCaller::Broken(PluginError::with_source("the claims cannot be written", error))),
+    fn wanted(
+        &self,
+        issuing: Arc<Issuing>,
+        caller: &Caller<'_>,
+        request: &Request<'_>,
+        cx: &Context,
+    ) -> Result<Wanted, PluginError> {
+        let service = cx.service().ok_or_else(|| PluginError::new("the route has no service"))?;
+        let facts = Facts { caller, service, cx, head: request.head(), client: request.client() };
+        let mut text = Vec::with_capacity(issuing.lineage().len() + USUAL_CLAIMS);
+        text.extend_from_slice(issuing.lineage());
+        self.mint
+            .write_lasting(&mut text, &facts)
+            .map_err(|error| PluginError::with_source("the claims cannot be written", error))?;
+        Ok(Wanted { issuing, text })
+    }
+
+    /// One that was signed before, where that is allowed, or a new one.
+    async fn token(&self, wanted: Wanted) -> Result<HeaderValue, Arc<NoToken>> {
+        let now = clock::now();
+        let Some(reuse) = &self.reuse else { return self.sign(&wanted, now).await.map_err(Arc::new) };
+        if let Some(value) = reuse.known(&wanted.text, now).await {
+            return Ok(value);
         }
+        // In a box: what a signature needs must not make every request's state larger.
+        Box::pin(reuse.signed_once(&wanted.text, now, self.sign(&wanted, now))).await
     }
 
     /// RSA takes about a millisecond: on a thread of its own it delays no other request of this worker.
-    async fn sign(&self, issuing: Arc<Issuing>, claims: Vec<u8>) -> Result<Result<HeaderValue, PluginError>, Busy> {
+    async fn sign(&self, wanted: &Wanted, now: u64) -> Result<HeaderValue, NoToken> {
+        let issuing = &wanted.issuing;
+        let mut claims = Vec::with_capacity(wanted.text.len() + ISSUE);
+        claims.extend_from_slice(wanted.text.get(issuing.lineage().len()..).unwrap_or_default());
+        self.mint.write_issue(&mut claims, now);
         let draft = issuing.encode(claims);
         if !issuing.is_slow() {
-            return Ok(issuing.sign(draft));
+            return Ok(issuing.sign(draft)?);
         }
-        self.pool.run(move || issuing.sign(draft)).await
+        let issuing = Arc::clone(issuing);
+        Ok(self.pool.run(move || issuing.sign(draft)).await.map_err(|Busy| NoToken::Busy)??)
     }
 }

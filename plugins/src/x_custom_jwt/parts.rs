@@ -10,6 +10,7 @@ use super::{
     config::Config,
     issuer::{Issuer, Issuing},
 };
+use crate::shared::clock;
 
 /// What the plugin does for one caller with a verified token, in steps. Not part of the contract.
 pub struct TokenParts {
@@ -52,7 +53,8 @@ impl TokenParts {
         let Self { service, cx, head, client, .. } = self;
         let facts = Facts { caller: &caller, service, cx, head, client };
         let mut out = Vec::with_capacity(512);
-        self.mint.write_claims(&mut out, &facts)?;
+        self.mint.write_lasting(&mut out, &facts)?;
+        self.mint.write_issue(&mut out, clock::now());
         Ok(out)
     }
 

@@ -10,6 +10,7 @@ mod key_sets;
 mod planned;
 mod random;
 mod request_source;
+mod reuse;
 mod token;
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use super::{
     caller::ClientId,
     config::{Config, WebUrl},
 };
-use crate::shared::{clock, jose::append_part};
+use crate::shared::jose::append_part;
 
 pub(super) use self::{
     config::{Audience, Backdating, ClaimsConfig, TokenType},
@@ -67,16 +67,8 @@ impl Mint {
     }
 
     /// Whether no two tokens are alike for long: they hold the id of the request, or what a client is free to say.
-    #[allow(dead_code, reason = "for the reuse of tokens")]
     pub(super) fn varies_by_request(&self) -> bool {
         self.plan.varies_by_request()
-    }
-
-    /// All claims of a token.
-    pub(super) fn write_claims(&self, out: &mut Vec<u8>, facts: &Facts<'_>) -> Result<(), serde_json::Error> {
-        self.write_lasting(out, facts)?;
-        self.write_issue(out, clock::now());
-        Ok(())
     }
 
     /// The claims that are the same for every token of this caller, from the brace on: two callers of whom they are equal

@@ -51,12 +51,6 @@ fn a_key_that_cannot_sign_is_a_mistake_of_the_configuration() {
 }
 
 #[test]
-fn a_field_that_is_not_there_yet_is_refused() {
-    let mistakes = mistakes(HS256, json!({ "reuse_for": 60 }));
-    assert!(mistakes[0].contains("unknown field `reuse_for`"), "{mistakes:?}");
-}
-
-#[test]
 fn what_is_legal_but_unwise_is_warned_about() {
     let warnings = |key: &str, fields| compile_with(&WorkPool::inline(), &config(key, fields)).1;
     assert!(warnings(RS256, json!({}))[0].starts_with("apikey_client_id: with `key` "));
