@@ -38,7 +38,7 @@ lint: deps ## Formatting, clippy, and an engine that names no built-in
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) check -p signet --lib --no-default-features
 
-bench: deps ## Micro-benchmarks: router, chain, token, jwt, passwords
+bench: deps ## Micro-benchmarks: router, chain, signing, token, jwt, passwords
 	$(CARGO) bench -p signet -p signet-plugins
 
 bench-gateway: deps ## CPU per request as a multiple of nginx (builds a release; six minutes)
