@@ -1,7 +1,11 @@
 // Tokens of another library: `sign` makes one for each algorithm, `verify` reads some from stdin and says what they claim.
-// `keys` makes a private key (JWK) for each algorithm that the gateway signs with.
+// `keys` makes a private key (JWK) for each algorithm that the gateway signs with; `tryKeys` signs with the private halves
+// of keys in all their forms, verifies with the public ones, and says the thumbprint of each key.
 import { readFileSync } from "node:fs";
-import { createLocalJWKSet, exportJWK, exportSPKI, generateKeyPair, jwtVerify, SignJWT } from "jose";
+import {
+  calculateJwkThumbprint, createLocalJWKSet, exportJWK, exportSPKI, generateKeyPair, importJWK, importPKCS8, importSPKI,
+  jwtVerify, SignJWT,
+} from "jose";
 
 const SECRET = "a secret that is long enough for every HMAC: sixty-four characters";
 const KEYS = {
@@ -59,5 +63,21 @@ async function keys() {
   return made;
 }
 
-const commands = { sign, verify, keys };
+async function tryKeys() {
+  const { keys, jwks } = JSON.parse(readFileSync(0, "utf8"));
+  const thumbprints = [];
+  for (const { algorithm, jwk, pem, spki } of keys) {
+    const own = await importJWK(jwk, algorithm);
+    const signing = pem === undefined ? [own] : [own, await importPKCS8(pem, algorithm)];
+    const verifying = pem === undefined ? [own] : [await importSPKI(spki, algorithm), createLocalJWKSet(jwks)];
+    for (const key of signing) {
+      const signed = await new SignJWT({}).setProtectedHeader({ alg: algorithm, kid: jwk.kid }).sign(key);
+      for (const other of verifying) await jwtVerify(signed, other, { algorithms: [algorithm] });
+    }
+    thumbprints.push(await calculateJwkThumbprint(jwk));
+  }
+  return thumbprints;
+}
+
+const commands = { sign, verify, keys, tryKeys };
 console.log(JSON.stringify(await commands[process.argv[2]]()));

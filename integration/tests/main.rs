@@ -25,6 +25,7 @@ mod identity;
 mod jose;
 mod jwt;
 mod key_auth;
+mod keys;
 mod keys_rotation;
 mod mtls_auth;
 mod openid_connect;

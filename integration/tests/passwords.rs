@@ -1,15 +1,10 @@
 //! Passwords at rest: `signet hash-password`, hashes of other programs, and who waits for the threads that verify them.
 
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-};
-
 use signet_integration::{
     Folder, Gateway, Request, Response, Run, Start, Upstream, signet, signet_reading, wait_until,
 };
 
-use crate::setup::service;
+use crate::setup::{printed, service};
 
 /// About 3 GiB times passes: nobody verifies this in less than seconds.
 pub(crate) const SLOW: &str = "$argon2id$v=19$m=8192,t=400,p=1$c29tZXNhbHQ$KiUpkNXkW0iek3f66642bafVuX6jLM4L5GStYqwn32c";
@@ -19,20 +14,6 @@ fn hash_password(input: &str, args: &[&str]) -> String {
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
     assert_eq!(run.stdout.lines().count(), 1, "{run:?}");
     run.stdout.trim_end().to_owned()
-}
-
-/// What another program prints when it is given this on its standard input.
-fn printed(program: &str, args: &[&str], input: &str) -> String {
-    let mut child = Command::new(program)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("`{program}` (`make test` installs it): {error}"));
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{program}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// A route behind basic-auth for these user names and passwords.

@@ -1,6 +1,11 @@
 //! Configurations that several topics start from.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 use signet_integration::Upstream;
@@ -54,6 +59,21 @@ pub(crate) fn x_custom_jwt_with(jwk: &Value, more: &str) -> String {
     let key = Value::String(jwk.to_string());
     let issuer = "iss: 'https://gw.test/x-custom-jwt', jku: 'https://gw.test/x-custom-jwt/jwks'";
     format!("{{name: x-custom-jwt, config: {{{issuer}, private_jwk: {key}{more}}}}}")
+}
+
+/// What another program prints when it is given this on its standard input.
+pub(crate) fn printed(program: &str, args: &[&str], input: &str) -> String {
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("`{program}` (`make test` installs it): {error}"));
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{program}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 fn indented(text: &str) -> String {
