@@ -1,6 +1,11 @@
 //! `signet keys`: what it makes, other programs take, and it takes what they make.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::{Value, json};
 use signet_integration::{Folder, Run, signet, signet_reading};
@@ -155,6 +160,16 @@ fn a_file_is_for_its_owner_only_and_takes_the_place_of_none() {
 }
 
 #[test]
+fn a_jwk_says_when_it_was_made_and_when_it_signs() {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let before = now();
+    let times = ["--not-before", "2027-01-01T01:00:00+01:00", "--not-after", "1798765200"];
+    let jwk = parsed(&keys(&[&["generate", "--alg", "EdDSA"], &times[..]].concat()));
+    assert!((before..=now()).contains(&jwk["iat"].as_u64().unwrap()), "{}", jwk["iat"]);
+    assert_eq!((&jwk["nbf"], &jwk["exp"]), (&json!(1_798_761_600), &json!(1_798_765_200)));
+}
+
+#[test]
 fn a_set_has_its_keys_in_the_order_of_the_files() {
     let folder = Folder::new();
     let generate = |kid: &str| folder.write(kid, keys(&["generate", "--alg", "EdDSA", "--kid", kid]));
@@ -198,14 +213,30 @@ fn what_cannot_be_used_is_said_with_the_file_and_the_reason() {
     assert_eq!((code, reason), (Some(1), expected));
     let cases = [
         (vec!["--alg", "HS256", "--format", "pem"], "a shared secret, as HS256 needs it, has no PEM form"),
-        (vec!["--alg", "RS256", "--format", "pem", "--kid", "a"], "--kid has no place in PEM"),
+        (
+            vec!["--alg", "RS256", "--format", "pem", "--kid", "a"],
+            "--kid, --not-before and --not-after have no place in PEM",
+        ),
+        (
+            vec!["--alg", "ES256", "--not-before", "1970-01-01T00:00:10Z", "--not-after", "10"],
+            "--not-after must be later than --not-before",
+        ),
         (vec!["--alg", "ES256", "--bits", "2048"], "--bits is for RSA; the size of a key for ES256 is fixed"),
         (vec!["--alg", "PS256", "--bits", "1024"], "an RSA key has 2048 to 8192 bits, a multiple of 512; not 1024"),
     ];
     for (args, reason) in cases {
         assert_eq!(refusal(&[&["generate"], &args[..]].concat()), (Some(2), format!("signet: {reason}")));
     }
-    for args in [&["generate", "--alg", "none"][..], &["generate", "--alg", "ES512"], &["jwks"], &["pem"], &[]] {
+    let usage = [
+        &["generate", "--alg", "none"][..],
+        &["generate", "--alg", "ES512"],
+        &["generate", "--alg", "ES256", "--kid", ""],
+        &["generate", "--alg", "ES256", "--not-before", "tomorrow"],
+        &["jwks"],
+        &["pem"],
+        &[],
+    ];
+    for args in usage {
         assert_eq!(refusal(args).0, Some(2), "{args:?}");
     }
 }

@@ -162,9 +162,7 @@ fn period(fields: &mut Fields<'_>, key: &'static str) -> Option<u64> {
 fn moment(fields: &mut Fields<'_>, key: &'static str) -> Option<u64> {
     const EXPECTED: &str = "seconds since 1970, or a time such as `2026-01-31T08:00:00Z`";
     if !fields.peek(key).is_empty() {
-        let text = fields.text(key)?;
-        let time = DateTime::parse_from_rfc3339(&text).ok().filter(|time| time.timestamp_subsec_nanos() == 0);
-        let seconds = time.and_then(|time| u64::try_from(time.timestamp()).ok());
+        let seconds = rfc3339(&fields.text(key)?);
         if seconds.is_none() {
             fields.wrong(key, format!("expected {EXPECTED}"));
         }
@@ -176,6 +174,12 @@ fn moment(fields: &mut Fields<'_>, key: &'static str) -> Option<u64> {
         fields.wrong(key, format!("expected {EXPECTED}, found {}", kind(&value)));
     }
     seconds
+}
+
+/// The seconds since 1970 of a time as RFC 3339 writes it.
+pub(crate) fn rfc3339(text: &str) -> Option<u64> {
+    let time = DateTime::parse_from_rfc3339(text).ok().filter(|time| time.timestamp_subsec_nanos() == 0)?;
+    u64::try_from(time.timestamp()).ok()
 }
 
 /// Names, kids and paths.

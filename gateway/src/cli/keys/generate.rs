@@ -13,6 +13,7 @@ use super::{
     algorithm,
     files::{Trouble, write},
 };
+use crate::config::rfc3339;
 
 /// Bits of an RSA key when nobody says.
 const RSA_BITS: u32 = 2048;
@@ -28,12 +29,18 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "N")]
     bits: Option<u32>,
     /// Its name; without it, its thumbprint (RFC 7638)
-    #[arg(long, value_name = "KID")]
+    #[arg(long, value_name = "KID", value_parser = kid)]
     kid: Option<String>,
+    /// From when it signs: seconds since 1970 or 2026-01-31T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    not_before: Option<u64>,
+    /// Until when it signs, if no other key replaces it before
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    not_after: Option<u64>,
     /// A file to make, for its owner only, instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// PEM has no place for the algorithm and the name
+    /// PEM has no place for the algorithm, the name and the times
     #[arg(long, value_name = "FORMAT", default_value = "jwk")]
     format: Format,
 }
@@ -48,23 +55,15 @@ enum Format {
 
 /// Makes the key and writes it.
 pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
-    let Arguments { alg, bits, kid, out, format } = arguments;
-    if bits.is_some() && !is_rsa(alg) {
-        return Err(Trouble::Key(format!("--bits is for RSA; the size of a key for {} is fixed", alg.as_str())));
+    if let Some(reason) = unusable(&arguments) {
+        return Err(Trouble::Key(reason));
     }
-    if format == Format::Pem {
-        if kid.is_some() {
-            return Err(Trouble::Key("--kid has no place in PEM".to_owned()));
-        }
-        if alg.is_symmetric() {
-            return Err(Trouble::Key(format!("a shared secret, as {} needs it, has no PEM form", alg.as_str())));
-        }
-    }
+    let Arguments { alg, bits, kid, not_before, not_after, out, format } = arguments;
     let wrong = |error: signet_keys::KeyError| Trouble::Key(error.to_string());
     let key = PrivateKey::generate(alg, bits.unwrap_or(RSA_BITS)).map_err(wrong)?;
     let kid = kid.map_or_else(|| Kid::new(&key.thumbprint()), |kid| Kid::new(&kid));
     let text = match format {
-        Format::Jwk => key.to_jwk(&Labels { kid: Some(kid.clone()), issued_at: now(), ..Labels::default() }),
+        Format::Jwk => key.to_jwk(&Labels { kid: Some(kid.clone()), issued_at: now(), not_before, not_after }),
         Format::Pem => key.to_pem(),
     };
     write(&text.map_err(wrong)?, out.as_deref())?;
@@ -74,10 +73,40 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Why these do not go together.
+fn unusable(arguments: &Arguments) -> Option<String> {
+    let name = arguments.alg.as_str();
+    if arguments.bits.is_some() && !is_rsa(arguments.alg) {
+        return Some(format!("--bits is for RSA; the size of a key for {name} is fixed"));
+    }
+    if arguments.not_before.zip(arguments.not_after).is_some_and(|(before, after)| after <= before) {
+        return Some("--not-after must be later than --not-before".to_owned());
+    }
+    if arguments.format == Format::Jwk {
+        return None;
+    }
+    if arguments.kid.is_some() || arguments.not_before.is_some() || arguments.not_after.is_some() {
+        return Some("--kid, --not-before and --not-after have no place in PEM".to_owned());
+    }
+    arguments.alg.is_symmetric().then(|| format!("a shared secret, as {name} needs it, has no PEM form"))
+}
+
 fn is_rsa(algorithm: Algorithm) -> bool {
     algorithm.as_str().starts_with(['R', 'P'])
 }
 
 fn now() -> Option<u64> {
     SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|passed| passed.as_secs())
+}
+
+fn kid(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || text.contains(char::is_control) {
+        return Err("expected a text without control characters");
+    }
+    Ok(text.to_owned())
+}
+
+fn moment(text: &str) -> Result<u64, &'static str> {
+    let seconds = text.parse().ok().or_else(|| rfc3339(text));
+    seconds.ok_or("expected seconds since 1970, or a time such as 2026-01-31T08:00:00Z")
 }

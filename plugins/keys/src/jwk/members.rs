@@ -83,6 +83,9 @@ impl Members {
     pub(crate) fn kid(&self, remarks: &mut Vec<String>) -> Result<Option<Kid>, KeyError> {
         match self.0.get("kid") {
             None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() || text.contains(char::is_control) => {
+                Err(KeyError::new("`kid` must be a text without control characters"))
+            }
             Some(Value::String(text)) => Ok(Some(Kid::new(text))),
             Some(Value::Number(number)) => {
                 remarks.push("`kid` is a number and is sent as one; RFC 7515 asks for a string".to_owned());

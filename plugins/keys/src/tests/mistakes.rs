@@ -61,6 +61,8 @@ fn every_unusable_key_is_refused_with_a_reason() {
         (with(RS256, "iat", 1.5), "`iat` must be whole seconds since 1970"),
         (with(&with(RS256, "nbf", 5), "exp", 5), "`exp` must be later than `nbf`"),
         (with(RS256, "kid", true), "`kid` must be a string, not a boolean"),
+        (with(RS256, "kid", ""), "`kid` must be a text without control characters"),
+        (with(RS256, "kid", "a\nb"), "`kid` must be a text without control characters"),
         (without(HS256, &["k"]), "missing `k`"),
         (with(HS256, "k", ""), "`k` is empty"),
         (with(HS256, "k", 12345), "`k` must be a string, not a number"),
