@@ -51,6 +51,7 @@ def cases(upstream):
                     route("key", key_auth),
                     route("basic", {"name": "basic-auth"}),
                     route("token", key_auth, token("rs256-private-jwk.json")),
+                    route("token-reused", key_auth, token("rs256-private-jwk.json", reuse_for=60)),
                     route("token-hs", key_auth, token("hs256-jwk.json")),
                     route("stop", {"name": "request-termination", "config": {"status_code": 200, "message": "ok"}}),
                 ],
@@ -71,8 +72,9 @@ def route(name, *plugins):
     return {"name": name, "paths": [f"/{name}"], "strip_path": False, "plugins": list(plugins)}
 
 
-def token(key):
-    return {"name": "x-custom-jwt", "config": {"private_jwk": (ROOT / "test-keys" / key).read_text()}}
+def token(key, **fields):
+    config = {"private_jwk": (ROOT / "test-keys" / key).read_text(), **fields}
+    return {"name": "x-custom-jwt", "config": config}
 
 
 def many(upstream, count):

@@ -107,6 +107,7 @@ class Bench:
             Case("basic-auth", gateway, "/basic", [f"Authorization: Basic {password}"]),
             Case("x-custom-jwt RS256", gateway, "/token", key),
             Case("x-custom-jwt HS256", gateway, "/token-hs", key),
+            Case("x-custom-jwt RS256, reused", gateway, "/token-reused", key),
             Case("request-termination", gateway, "/stop"),
             # For scale: what nginx pays when it wakes up for each request, as whoever waits for signatures does.
             Case("nginx, one connection", self.baseline, "/plain", connections=1),

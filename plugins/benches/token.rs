@@ -80,6 +80,16 @@ fn measure(criterion: &mut Criterion, name: &str, gateway: &Gateway, proof: impl
     });
 }
 
+fn reused(criterion: &mut Criterion) {
+    let claims = Arc::new(Claims::parse(INCOMING.as_bytes()).expect("claims"));
+    let gateway = Gateway::new(RS256, json!({ "reuse_for": 60 }), SigningBackend::Ring);
+    let token_of = |proof| gateway.run(gateway.exchange(proof)).headers.get("x-custom-jwt").cloned();
+    let known = Proof::Token { claims: Arc::clone(&claims) };
+    assert_eq!(token_of(known.clone()), token_of(known), "the same token again");
+    measure(criterion, "token/reused RS256, a password", &gateway, || Proof::Password { username: "my-user".into() });
+    measure(criterion, "token/reused RS256, a token", &gateway, || Proof::Token { claims: Arc::clone(&claims) });
+}
+
 /// The raw signature and the whole plugin in turn: what drifts weighs on both.
 fn fresh_above_raw() {
     for (name, backend) in BACKENDS {
@@ -179,7 +189,7 @@ fn service() -> Service {
     }
 }
 
-criterion_group!(benches, parts, signatures, whole);
+criterion_group!(benches, parts, signatures, whole, reused);
 
 fn main() {
     benches();
