@@ -1,6 +1,6 @@
 //! The library that signs, and keys that only one of them takes.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use signet_integration::{Folder, Gateway, Request, Upstream, signet};
 
 use crate::{
@@ -37,6 +37,23 @@ fn a_key_that_ring_does_not_take_signs_where_openssl_was_chosen() {
     assert_eq!(gateway.send(&Request::get("/x").header("apikey", "alice-key")).status, 200);
     let token = verify(upstream.one().header("X-Custom-Jwt").unwrap(), &test_key("rs256-jwks.json"));
     assert_eq!(token.claims["client_id"], "alice-at-home");
+}
+
+#[test]
+fn a_key_set_signs_with_the_chosen_library_too() {
+    let upstream = Upstream::echo();
+    let plugin = "{name: x-custom-jwt, config: {key_set: signing, apikey_client_id: consumer}}";
+    let set = json!([{"name": "signing", "keys": [{"kid": "signet-rs256", "jwk": bare_key().to_string()}]}]);
+    let config = service(&upstream, &format!("- {{name: x, paths: [/x], plugins: [{{name: key-auth}}, {plugin}]}}"))
+        + CONSUMERS
+        + &format!("key_sets: {set}\n");
+    let run = Gateway::with(&config).run();
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("key_sets[0].keys[0].jwk: ring does not sign with "), "{}", run.stderr);
+
+    let gateway = Gateway::with(&config).setting("signing_backend", "openssl").start();
+    assert_eq!(gateway.send(&Request::get("/x").header("apikey", "alice-key")).status, 200);
+    verify(upstream.one().header("X-Custom-Jwt").unwrap(), &test_key("rs256-jwks.json"));
 }
 
 #[test]
