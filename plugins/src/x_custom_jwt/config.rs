@@ -6,7 +6,7 @@ use serde::Deserialize;
 use signet_plugin_api::{ConfigError, Scope};
 use url::Url;
 
-use super::claims::{Audience, Backdating, ClaimsConfig, TokenType};
+use super::claims::{Audience, ClaimsConfig, TokenType};
 use crate::shared::{
     names::{header_name, settable_header},
     own_key::OwnKey,
@@ -47,8 +47,8 @@ pub(crate) struct Config {
     pub(super) audience: Option<Audience>,
     #[serde(default)]
     pub(super) typ: TokenType,
-    /// None: no `nbf` of ours.
-    pub(super) not_before: Option<Backdating>,
+    /// How long before it was issued a token counts. None: no `nbf` of ours.
+    pub(super) not_before: Option<Seconds>,
 }
 
 /// Where the caller's identity comes from.

@@ -73,20 +73,3 @@ impl TokenType {
         }
     }
 }
-
-/// `not_before`: for how many seconds before it was issued a token counts.
-#[derive(Deserialize, Debug, Clone, Copy)]
-#[serde(try_from = "f64")]
-pub(in super::super) struct Backdating(pub(in super::super) u32);
-
-impl TryFrom<f64> for Backdating {
-    type Error = &'static str;
-
-    fn try_from(seconds: f64) -> Result<Self, Self::Error> {
-        if seconds.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&seconds) {
-            Ok(Self(seconds as u32))
-        } else {
-            Err("whole seconds, 0 or more, are needed")
-        }
-    }
-}

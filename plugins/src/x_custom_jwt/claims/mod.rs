@@ -15,12 +15,12 @@ use uuid::Uuid;
 use self::{actor::write_actor, audience::Aud, config::Act, path::member_at, plan::Plan};
 use super::{
     caller::ClientId,
-    config::{Config, WebUrl},
+    config::{Config, Seconds, WebUrl},
 };
 use crate::shared::jose::append_part;
 
 pub(super) use self::{
-    config::{Audience, Backdating, ClaimsConfig, TokenType},
+    config::{Audience, ClaimsConfig, TokenType},
     facts::Facts,
 };
 
@@ -55,7 +55,7 @@ impl Mint {
         Ok(Self {
             issuer: format!("\"iss\":{}", template::string(issuer)),
             expires_in: config.expires_in.0,
-            not_before: config.not_before.map(|Backdating(seconds)| seconds),
+            not_before: config.not_before.map(|Seconds(seconds)| seconds),
             audience: keeps("aud").then_some(audience),
             act: keeps("act").then_some(claims.act),
             has_client_id: keeps("client_id"),

@@ -142,8 +142,8 @@ fn names_and_values_that_cannot_be_used_are_mistakes_at_their_place() {
         (json!({ "audience": "${service.id}" }), "audience: an audience is a text as it stands, not a template"),
         (json!({ "audience": 5 }), "audience: expected a text, or a list of texts"),
         (json!({ "typ": "jwt" }), "typ: unknown value `jwt`, expected `JWT` or `at+jwt`; did you mean `JWT`?"),
-        (json!({ "not_before": -1 }), "not_before: whole seconds, 0 or more, are needed"),
-        (json!({ "not_before": 0.5 }), "not_before: whole seconds, 0 or more, are needed"),
+        (json!({ "not_before": -1 }), "not_before: whole seconds are needed, 0 or more"),
+        (json!({ "not_before": 0.5 }), "not_before: whole seconds are needed, 0 or more"),
     ];
     for (fields, expected) in cases {
         assert_eq!(mistakes(HS256, fields), [expected]);
