@@ -1,6 +1,9 @@
 //! x-custom-jwt's `reuse_for`: one signature for many requests, and never one for somebody else.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant, SystemTime},
+};
 
 use signet_integration::{Gateway, Request, Upstream};
 
@@ -117,10 +120,10 @@ fn an_unrelated_reload_costs_nothing_and_another_key_counts_at_once() {
 fn a_token_is_signed_again_when_its_time_is_over() {
     let upstream = Upstream::echo();
     let gateway = Gateway::start(&file(&upstream, "rs256-private-jwk.json", ", reuse_for: 1, expires_in: 2"));
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(20);
     let mut client = gateway.client();
     while signatures(&gateway) < 3.0 {
-        assert!(std::time::Instant::now() < deadline, "{}", signatures(&gateway));
+        assert!(Instant::now() < deadline, "{}", signatures(&gateway));
         assert_eq!(client.send(&keyed("alice-key")).status, 200);
     }
     let different: BTreeSet<String> = tokens(&upstream).into_iter().collect();
@@ -129,4 +132,83 @@ fn a_token_is_signed_again_when_its_time_is_over() {
         .map(|token| verify(token, &test_key("rs256-jwks.json")).claims["iat"].as_u64().unwrap())
         .collect();
     assert_eq!((different.len(), issued.len()), (3, 3), "one signature for each second");
+}
+
+/// The same with keys of a set: the first since ever, the second from `rotation` on.
+fn with_key_set(upstream: &Upstream, rotation: u64, more: &str) -> String {
+    let key = |name: &str| test_key(name).to_string();
+    let (first, second) = (key("rs256-private-jwk.json"), key("rs512-private-jwk.json"));
+    let plugin = format!("{{name: x-custom-jwt, config: {{key_set: signing{more}}}}}");
+    let routes = format!("- {{name: x, paths: [/x], plugins: [{{name: key-auth}}, {plugin}]}}");
+    service(upstream, &routes)
+        + CONSUMERS
+        + &format!(
+            "key_sets:\n- name: signing\n  keys:\n  - jwk: '{first}'\n  - {{jwk: '{second}', not_before: {rotation}}}\n"
+        )
+}
+
+fn seconds_from_now(seconds: u64) -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() + seconds
+}
+
+#[test]
+fn the_next_key_counts_from_its_second_on_whatever_is_kept() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&with_key_set(&upstream, seconds_from_now(3), ", reuse_for: 60"));
+    let of = |kid: &str| {
+        series(&gateway, &format!("signet_jwt_signatures_total{{alg=\"{kid}\",kid=\"signet-{}\"}}", kid.to_lowercase()))
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut client = gateway.client();
+    while of("RS512") == 0.0 {
+        assert!(Instant::now() < deadline, "{}", gateway.get_status("/metrics").text());
+        assert_eq!(client.send(&keyed("alice-key")).status, 200);
+    }
+    for _ in 0..5 {
+        assert_eq!(client.send(&keyed("alice-key")).status, 200);
+    }
+    let mut tokens = tokens(&upstream);
+    tokens.dedup();
+    assert_eq!(tokens.len(), 2, "one of each key, and none of the first after the second");
+    assert_eq!((of("RS256"), of("RS512")), (1.0, 1.0));
+    let [first, second] = ["rs256-jwks.json", "rs512-jwks.json"].map(test_key);
+    let rotated = verify(&tokens[1], &second).claims["iat"].as_u64().unwrap();
+    assert!(verify(&tokens[0], &first).claims["iat"].as_u64().unwrap() < rotated);
+}
+
+#[test]
+fn a_reload_that_leaves_the_key_set_alone_costs_nothing() {
+    let upstream = Upstream::echo();
+    let old = with_key_set(&upstream, seconds_from_now(3600), ", reuse_for: 60");
+    let gateway = Gateway::start(&old);
+    assert_eq!(gateway.send(&keyed("alice-key")).status, 200);
+    gateway.reload(&old.replace("username: bob", "username: robert"));
+    assert_eq!(gateway.send(&keyed("alice-key")).status, 200);
+    let tokens = tokens(&upstream);
+    assert_eq!((&tokens[0], signatures(&gateway)), (&tokens[1], 1.0));
+}
+
+#[test]
+fn without_a_key_that_signs_nothing_goes_upstream_and_the_log_says_so_once() {
+    let upstream = Upstream::echo();
+    let file = with_key_set(&upstream, seconds_from_now(3600), ", reuse_for: 60");
+    let ends = format!("not_after: {}\n    jwk: '", seconds_from_now(3));
+    let gateway = Gateway::start(&file.replacen("jwk: '", &ends, 1));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut client = gateway.client();
+    let mut passed = 0;
+    let refused = loop {
+        assert!(Instant::now() < deadline, "its key ends");
+        let response = client.send(&keyed("alice-key"));
+        if response.status != 200 {
+            break response;
+        }
+        passed += 1;
+    };
+    assert_eq!((refused.status, refused.header("Retry-After")), (503, None));
+    assert_eq!(gateway.send(&keyed("alice-key")).status, 503);
+    assert_eq!(gateway.get("/x").status, 401, "who is nobody is told so first");
+    assert_eq!((tokens(&upstream).len(), passed > 0), (passed, true));
+    let told = gateway.stderr();
+    assert_eq!(told.matches("no key of the set may sign now").count(), 1, "{told}");
 }
