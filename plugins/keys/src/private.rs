@@ -175,7 +175,7 @@ impl PrivateKey {
     }
 
     /// Characters that surely hold its JWK but for the `kid`.
-    fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         let octets = match &self.material {
             // n, d, and half of it for each of the five others.
             Material::Pair(pair) => pair.size() * 5,

@@ -1,4 +1,4 @@
-//! The members of a JWK: read without copies that nobody wipes, each of them once.
+//! The members of a JWK: each of them once, wiped in the end. base64url needs no escapes, which would leave a copy in the parser.
 
 use std::fmt;
 

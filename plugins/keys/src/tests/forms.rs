@@ -24,6 +24,8 @@ fn a_key_of_every_algorithm_goes_through_all_its_forms() {
         assert_eq!((read.not_before, read.not_after), (not_before, not_after));
         assert!(read.names_algorithm && read.remarks.is_empty());
         assert_eq!(read.key.to_jwk(&labels).expect("a JWK"), text);
+        let kid = labels.kid.as_ref().expect("a kid");
+        assert_eq!(text.capacity(), key.room() + kid.json().len(), "growing would have left a copy behind");
         if algorithm.is_symmetric() {
             assert_eq!(key.to_pem().expect_err("no PEM").to_string(), "a shared secret has no PEM form");
             continue;

@@ -276,3 +276,32 @@ fn no_reason_shows_anything_of_the_key() {
         }
     }
 }
+
+#[test]
+fn a_text_with_a_wrong_character_is_refused_or_still_the_same_key() {
+    let pem = |algorithm| super::generated(algorithm).to_pem().expect("PEM").to_string();
+    // A private key of Ed25519 in PEM is nothing but random octets: any other is a key, too.
+    let texts = [
+        RS256.to_owned(),
+        without(RS256, &["p", "q", "dp", "dq", "qi"]),
+        jwk(Algorithm::Es256),
+        jwk(Algorithm::Es384),
+        jwk(Algorithm::EdDsa),
+        pem(Algorithm::Rs256),
+        pem(Algorithm::Es384),
+    ];
+    for text in texts {
+        let read = |text: &str| LoadedKey::from_text(text, None, Secrets::Decoded).map(|read| read.key.thumbprint());
+        let (own, mut refused) = (read(&text).expect("a key"), 0);
+        for (position, was) in text.char_indices() {
+            let other = ['A', '_', '0', '"', 'd'][position % 5];
+            let mut changed = text.clone();
+            changed.replace_range(position..=position, other.encode_utf8(&mut [0; 4]));
+            match read(&changed) {
+                Ok(thumbprint) => assert_eq!(thumbprint, own, "{other} for {was} at {position}"),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > text.len() * 3 / 5, "{refused} of {} places", text.len());
+    }
+}
