@@ -11,7 +11,7 @@ use openssl::{
 use serde_json::{Value, json};
 
 use super::{HS256, RS256, RS512, jwk, members, with, without};
-use crate::{Algorithm, LoadedKey, PrivateKey, PublicKey, Secrets};
+use crate::{Algorithm, KeyError, Labels, LoadedKey, PrivateKey, PublicKey, Secrets};
 
 const PRIVATE_MEMBERS: [&str; 6] = ["d", "p", "q", "dp", "dq", "qi"];
 
@@ -291,14 +291,17 @@ fn a_text_with_a_wrong_character_is_refused_or_still_the_same_key() {
         pem(Algorithm::Es384),
     ];
     for text in texts {
-        let read = |text: &str| LoadedKey::from_text(text, None, Secrets::Decoded).map(|read| read.key.thumbprint());
+        let read = |text: &str| {
+            let written = LoadedKey::from_text(text, None, Secrets::Decoded)?.key.to_jwk(&Labels::default())?;
+            Ok::<_, KeyError>(without(&written, &["alg"]))
+        };
         let (own, mut refused) = (read(&text).expect("a key"), 0);
         for (position, was) in text.char_indices() {
             let other = ['A', '_', '0', '"', 'd'][position % 5];
             let mut changed = text.clone();
             changed.replace_range(position..=position, other.encode_utf8(&mut [0; 4]));
             match read(&changed) {
-                Ok(thumbprint) => assert_eq!(thumbprint, own, "{other} for {was} at {position}"),
+                Ok(read) => assert!(read == own, "{other} for {was} at {position}"),
                 Err(_) => refused += 1,
             }
         }
