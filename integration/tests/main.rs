@@ -25,6 +25,7 @@ mod identity;
 mod jose;
 mod jwt;
 mod key_auth;
+mod key_sets;
 mod keys;
 mod keys_rotation;
 mod mtls_auth;

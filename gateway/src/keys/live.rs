@@ -159,7 +159,13 @@ impl Inner {
 
     /// Sorts the keys into the states of this moment.
     fn turn(&self, state: &mut State, now: u64) {
-        let At { keys, next_change } = keys_at(&state.keys, self.retire_after, now);
+        let At { mut keys, next_change } = keys_at(&state.keys, self.retire_after, now);
+        let before = self.set.keys();
+        // What plugins made of the key that signs on stays good.
+        keys.active = keys.active.map(|active| match &before.active {
+            Some(known) if Arc::ptr_eq(&known.signer, &active.signer) => Arc::clone(known),
+            _ => active,
+        });
         (state.turned, state.next_change) = (now, next_change);
         if let Some((gauges, _)) = &mut state.shown {
             *gauges = Gauges::of(&self.meters, &self.set.name, &keys.states);

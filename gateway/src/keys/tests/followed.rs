@@ -82,6 +82,12 @@ fn a_key_signs_from_its_very_second_and_is_gone_at_the_end_of_its_time() {
     );
     let prepared = load(folder.path(), &text, &engine(&registry, Purpose::Check)).expect("no mistake");
     let live = &prepared.snapshot.key_sets[0];
+    let signer = |prepared: &Prepared| prepared.snapshot.key_sets[0].set().active().unwrap();
+    live.turn_if_due(start + 1000);
+    let b = signer(&prepared);
+    live.turn_if_due(start + 1050);
+    assert!(Arc::ptr_eq(&b, &signer(&prepared)), "a key that signs on is the same");
+    live.turn_if_due(start);
     for (second, signs, seen) in [
         (999, "a", vec!["a", "b"]),
         (1000, "b", vec!["a", "b"]),
