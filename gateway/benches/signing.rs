@@ -1,6 +1,10 @@
 //! What a signed token costs the process: the raw signature, a fresh token that goes by way of the signing threads, and one
 //! that is sent again. CPU time of all threads, since the work is spread over them.
-#![expect(clippy::expect_used, reason = "a bench that cannot begin says so by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench that prints, or says by panicking why it cannot"
+)]
 
 use std::{fs, hint::black_box, net::Ipv4Addr, sync::Arc, time::Duration};
 
