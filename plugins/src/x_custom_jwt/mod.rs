@@ -4,6 +4,7 @@ mod caller;
 mod claims;
 mod config;
 mod issuer;
+mod issuing;
 mod lineage;
 mod meters;
 mod parts;
@@ -25,7 +26,8 @@ use self::{
     caller::{Caller, CallerSource, NoCaller},
     claims::{Facts, Mint},
     config::{Config, SentHeader},
-    issuer::{Issuer, Issuing},
+    issuer::Issuer,
+    issuing::Issuing,
     reuse::{NoToken, Reuse},
 };
 use crate::shared::{clock, names::remove_lookalikes, refusal::overloaded};
@@ -51,7 +53,7 @@ pub(crate) struct XCustomJwt {
 
 /// A token that a caller is to have.
 struct Wanted {
-    issuing: Arc<Issuing>,
+    issuing: Issuing,
     /// All that enters the token but what is written when it is issued: its lineage, then its claims.
     text: Vec<u8>,
 }
@@ -125,7 +127,7 @@ impl Handler for XCustomJwt {
 impl XCustomJwt {
     fn wanted(
         &self,
-        issuing: Arc<Issuing>,
+        issuing: Issuing,
         caller: &Caller<'_>,
         request: &Request<'_>,
         cx: &Context,
@@ -161,7 +163,7 @@ impl XCustomJwt {
         if !issuing.is_slow() {
             return Ok(issuing.sign(draft)?);
         }
-        let issuing = Arc::clone(issuing);
+        let issuing = issuing.clone();
         Ok(self.pool.run(move || issuing.sign(draft)).await.map_err(|Busy| NoToken::Busy)??)
     }
 }

@@ -1,6 +1,6 @@
 //! The parts of a token one by one, for the bench.
 
-use std::{error::Error, net::Ipv4Addr, sync::Arc};
+use std::{error::Error, net::Ipv4Addr};
 
 use signet_plugin_api::{Claims, Client, Context, RequestHeader, Resources, Scope, Service};
 
@@ -8,14 +8,15 @@ use super::{
     caller::{Caller, ClientId},
     claims::{Facts, Mint},
     config::Config,
-    issuer::{Issuer, Issuing},
+    issuer::Issuer,
+    issuing::Issuing,
 };
 use crate::shared::clock;
 
 /// What the plugin does for one caller with a verified token, in steps. Not part of the contract.
 pub struct TokenParts {
     mint: Mint,
-    issuing: Arc<Issuing>,
+    issuing: Issuing,
     service: Service,
     claims: Claims,
     cx: Context,

@@ -117,3 +117,14 @@ async fn signatures_are_counted_by_key() {
     token(&handler, verified(password("u"))).await;
     assert_eq!(counts(), ["HS512 signet-hs512 1", "RS256 signet-rs256 1"]);
 }
+
+#[tokio::test]
+async fn a_key_that_signs_no_more_is_held_by_nobody() {
+    let set = key_set(Some(HS256), None);
+    let handler = world(&set).compile("x-custom-jwt", &CONFIG.replace('}', r#", "reuse_for": 60}"#));
+    token(&handler, verified(password("u"))).await;
+    let signer = Arc::downgrade(&set.active().expect("a key").signer);
+    assert!(signer.upgrade().is_some());
+    set.replace(keys(Some(HS512)));
+    assert!(signer.upgrade().is_none(), "although no request came since");
+}
