@@ -67,7 +67,8 @@ pub(crate) fn settle(loaded: Result<Loaded, LoadErrors>, engine: &Engine<'_>) ->
     Ok(Prepared { snapshot, warnings: errors.warnings, quarantined: errors.mistakes })
 }
 
-fn locate(problem: &Problem, places: &Places) -> Mistake {
+/// A problem with its line.
+pub(crate) fn locate(problem: &Problem, places: &Places) -> Mistake {
     let path = problem.at.field(&problem.field);
     Mistake { line: places.line(&path), path, reason: problem.reason.clone() }
 }

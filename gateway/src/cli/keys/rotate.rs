@@ -3,7 +3,6 @@
 use std::{
     ffi::OsString,
     io::{self, Write},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use signet_keys::{Algorithm, Directory, Replacement, Rotation, keys_at, scan_every};
@@ -11,9 +10,12 @@ use signet_plugin_api::{KeyState, Registry};
 
 use super::{
     files::Trouble,
-    sets::{Selection, directory, label, time},
+    sets::{Selection, Watched, time},
 };
-use crate::{cli::say, config::KeySetDecl};
+use crate::{
+    cli::say,
+    keys::{Plan, now},
+};
 
 /// What `signet keys rotate` is told.
 #[derive(clap::Args)]
@@ -35,47 +37,38 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(registry: &Registry, arguments: &Arguments) -> Result<(), Trouble> {
     let Arguments { selection, at_once } = arguments;
     let loaded = selection.load(registry)?;
-    let (set, path) = selection.one_with_directory(&loaded.model.key_sets)?;
-    let directory = directory(set, path);
+    let Watched { plan, directory } = selection.one_with_directory(&loaded.model.key_sets)?;
     let now = now();
-    let algorithm = algorithm(set, &directory, now)?;
+    let algorithm = algorithm(&plan, &directory, now)?;
     let told = if *at_once {
         let done = directory.replace_all(algorithm, now).map_err(trouble)?;
         say(format_args!(
             "signet: warning: verifiers reject the new tokens until they fetch the set again, and take those of the \
              removed keys until then; gateways notice within {} s",
-            scan_every(set.publish_before).as_secs_f32()
+            scan_every(plan.publish_before).as_secs_f32()
         ));
-        replaced(set, &done)
+        replaced(&plan, &done)
     } else {
-        rotated(set, &directory.rotate_now(set.publish_before, algorithm, now).map_err(trouble)?, now)
+        rotated(&plan, &directory.rotate_now(plan.publish_before, algorithm, now).map_err(trouble)?, now)
     };
     writeln!(io::stdout(), "{told}").map_err(|error| Trouble::File(format!("cannot write: {error}")))
 }
 
-/// Seconds since 1970.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 /// What the set says; where the keys are the operator's, that of the one that signs.
-fn algorithm(set: &KeySetDecl, directory: &Directory, now: u64) -> Result<Algorithm, Trouble> {
-    if let Some(algorithm) = set.algorithm {
-        return Ok(algorithm);
-    }
-    if set.rotate_every.is_some() {
-        return Ok(Algorithm::Rs256);
+fn algorithm(plan: &Plan, directory: &Directory, now: u64) -> Result<Algorithm, Trouble> {
+    if plan.schedule.is_some() || plan.algorithm.is_some() {
+        return Ok(plan.generated());
     }
     // The directory of an operator is there: a slip in its path must make none.
     let keys = directory.read().map_err(trouble)?.keys;
-    let states = keys_at(&keys, set.retire_after, now).keys.states;
+    let states = keys_at(&keys, plan.retire_after, now).keys.states;
     let active = states.iter().find(|status| status.state == KeyState::Active);
-    Ok(active.and_then(|status| Algorithm::parse(status.alg)).unwrap_or(Algorithm::Rs256))
+    Ok(active.and_then(|status| Algorithm::parse(status.alg)).unwrap_or_else(|| plan.generated()))
 }
 
-fn rotated(set: &KeySetDecl, rotation: &Rotation, now: u64) -> String {
+fn rotated(plan: &Plan, rotation: &Rotation, now: u64) -> String {
     let Rotation { kid, signs_from, replaces, planned } = rotation;
-    let set = label(set);
+    let set = &plan.name;
     let Some(replaces) = replaces else { return format!("{set}: {kid} signs now; no key did") };
     let (from, left) = (time(*signs_from), duration(signs_from.saturating_sub(now)));
     if *planned {
@@ -86,10 +79,10 @@ fn rotated(set: &KeySetDecl, rotation: &Rotation, now: u64) -> String {
     format!("{set}: {kid} signs from {from} (in {left}); {replaces} does until then")
 }
 
-fn replaced(set: &KeySetDecl, done: &Replacement) -> String {
+fn replaced(plan: &Plan, done: &Replacement) -> String {
     let removed: Vec<String> = done.removed.iter().map(|name: &OsString| name.display().to_string()).collect();
     let removed = if removed.is_empty() { "nothing".to_owned() } else { removed.join(", ") };
-    format!("{}: {} signs now, and is the only key; removed: {removed}", label(set), done.kid)
+    format!("{}: {} signs now, and is the only key; removed: {removed}", plan.name, done.kid)
 }
 
 fn trouble(error: signet_keys::FileError) -> Trouble {

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
 use signet_keys::Directory;
-use signet_plugin_api::{Registry, SigningBackend};
+use signet_plugin_api::{ConfigError, Registry, SigningBackend};
 
 use super::files::Trouble;
 use crate::{
     cli::{report, say},
     config::{self, KeySetDecl, Known, LoadErrors, Loaded, Mistake},
+    keys::Plan,
 };
 
 /// Which key sets are meant.
@@ -23,8 +24,16 @@ pub(in crate::cli) struct Selection {
     name: Option<String>,
 }
 
+/// A key set whose keys are the files of a directory.
+pub(super) struct Watched {
+    /// What the file says of it.
+    pub plan: Plan,
+    /// Its keys.
+    pub directory: Directory,
+}
+
 impl Selection {
-    /// The file. Its mistakes are told; those that are not about key sets are passed over.
+    /// The content of the file. Its mistakes are told; those that are not about key sets are passed over.
     pub(super) fn load(&self, registry: &Registry) -> Result<Loaded, Trouble> {
         let LoadErrors { mistakes, partial, .. } =
             match config::load(&self.file, &Known::of(registry), &config::process_env) {
@@ -49,41 +58,52 @@ impl Selection {
             Some(set) => Ok(vec![set]),
             None if sets.is_empty() => Err(Trouble::Key(format!("{} has no key set", self.file.display()))),
             None => {
-                let names = names(sets.iter());
+                let names = names(sets);
                 Err(Trouble::Key(format!("{} has no key set `{wanted}`, but {names}", self.file.display())))
             }
         }
     }
 
     /// The one set whose directory is meant.
-    pub(super) fn one_with_directory<'a>(&self, sets: &'a [KeySetDecl]) -> Result<(&'a KeySetDecl, PathBuf), Trouble> {
+    pub(super) fn one_with_directory(&self, sets: &[KeySetDecl]) -> Result<Watched, Trouble> {
         let meant = self.of(sets)?;
-        let with_directory: Vec<_> =
-            meant.iter().filter_map(|set| Some((*set, self.beside(set.directory.as_deref()?)))).collect();
+        let with_directory: Vec<&KeySetDecl> = meant.iter().copied().filter(|set| set.directory.is_some()).collect();
         let file = self.file.display();
         match with_directory.as_slice() {
-            [one] => Ok(one.clone()),
+            [one] => self
+                .watched(one)?
+                .ok_or_else(|| Trouble::Key(format!("{file}: key set {} has no `directory`", names([*one])))),
             [] if self.name.is_some() => Err(Trouble::Key(format!(
                 "{file}: key set {} has no `directory`: its keys stand in the file",
-                names(meant.into_iter())
+                names(meant)
             ))),
             [] => Err(Trouble::Key(format!("{file} has no key set with a `directory`"))),
             several => {
-                let names = names(several.iter().map(|(set, _)| *set));
+                let names = names(several.iter().copied());
                 Err(Trouble::Key(format!("{file} has several key sets with a `directory`, name one: {names}")))
             }
         }
     }
 
-    /// Paths are relative to the file.
-    pub(super) fn beside(&self, path: &Path) -> PathBuf {
-        self.file.parent().unwrap_or(Path::new("")).join(path)
+    /// The directory of a set, if it has one. OpenSSL reads every key; what the gateways sign with is theirs.
+    pub(super) fn watched(&self, set: &KeySetDecl) -> Result<Option<Watched>, Trouble> {
+        let plan = Plan::of(set, self.base()).map_err(|ConfigError { field, reason, .. }| {
+            Trouble::Key(format!("{}: {}: {reason}", self.file.display(), set.at.field(&field)))
+        })?;
+        let directory = |path: &PathBuf| Directory::new(path, plan.algorithm, SigningBackend::Openssl);
+        let directory = plan.directory.as_ref().map(directory);
+        Ok(directory.map(|directory| Watched { plan, directory }))
     }
-}
 
-/// The directory of a set. OpenSSL reads every key; what the gateways sign with is theirs.
-pub(super) fn directory(set: &KeySetDecl, path: PathBuf) -> Directory {
-    Directory::new(path, set.algorithm, SigningBackend::Openssl)
+    /// The file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What paths in the file are relative to.
+    pub(super) fn base(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new(""))
+    }
 }
 
 /// What people call it.
@@ -103,6 +123,6 @@ fn concerns_keys(mistake: &Mistake) -> bool {
     ["", "key_sets", "keys"].contains(&collection)
 }
 
-fn names<'a>(sets: impl Iterator<Item = &'a KeySetDecl>) -> String {
-    sets.map(|set| format!("`{}`", label(set))).collect::<Vec<_>>().join(", ")
+fn names<'a>(sets: impl IntoIterator<Item = &'a KeySetDecl>) -> String {
+    sets.into_iter().map(|set| format!("`{}`", label(set))).collect::<Vec<_>>().join(", ")
 }
