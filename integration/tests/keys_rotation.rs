@@ -13,7 +13,9 @@ use std::{
 };
 
 use serde_json::Value;
-use signet_integration::{Folder, Process, Run, binary, signet, wait_until};
+use signet_integration::{Folder, Gateway, Process, Request, Run, Upstream, binary, signet, wait_until};
+
+use crate::setup::{CONSUMERS, service};
 
 /// A file with one key set, whose keys are in `keys` beside it.
 struct Set {
@@ -81,6 +83,32 @@ fn listed(run: &Run) -> Vec<Value> {
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// A key set with keys of ES256, of which each signs for ten minutes.
+fn signing(keys: &Path) -> String {
+    let periods = "rotate_every: 600, publish_before: 5, retire_after: 5";
+    format!("\nkey_sets:\n- {{name: signing, directory: {}, algorithm: ES256, {periods}}}\n", keys.display())
+}
+
+/// Starts several gateways at the same time on one such directory.
+fn gateways(upstream: &Upstream, keys: &Path, number: usize) -> Vec<Gateway> {
+    let config = "{iss: 'https://gw.test', jku: 'https://gw.test/jwks', key_set: signing, expires_in: 1}";
+    let plugins = format!("{{name: key-auth}}, {{name: x-custom-jwt, config: {config}}}");
+    let routes = format!("- {{name: x, paths: [/x], plugins: [{plugins}]}}");
+    let file = service(upstream, &routes) + CONSUMERS + &signing(keys);
+    thread::scope(|scope| {
+        let starts: Vec<_> = (0..number).map(|_| scope.spawn(|| Gateway::start(&file))).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
+    })
+}
+
+/// The key of the token that the upstream gets from this gateway.
+fn signer(upstream: &Upstream, gateway: &Gateway) -> String {
+    upstream.take();
+    assert_eq!(gateway.send(&Request::get("/x").header("apikey", "alice-key")).status, 200);
+    let seen = upstream.one();
+    jsonwebtoken::decode_header(seen.header("X-Custom-Jwt").unwrap()).unwrap().kid.unwrap()
 }
 
 /// A shared secret, which anybody can write down.
@@ -251,7 +279,7 @@ fn a_file_that_cannot_be_used_is_named_and_the_others_are_listed() {
     assert_eq!((run.code, listed(&run).len()), (Some(2), 1), "{run:?}");
     assert!(run.stderr.contains("keys/broken.jwk: "), "{run:?}");
     assert!(run.stderr.contains("keys/open.jwk: everybody may write it"), "{run:?}");
-    assert!(run.stderr.ends_with("signet: 2 of the files cannot be used\n"), "{run:?}");
+    assert!(run.stderr.ends_with("signet: not all keys can be used\n"), "{run:?}");
     let rotated = set.rotate(&[]);
     assert!(rotated.contains(" does until then"), "rotation goes on: {rotated}");
 }
@@ -317,4 +345,58 @@ fn mistakes_elsewhere_in_the_file_do_not_matter_and_those_of_key_sets_do() {
     let run = signet(["keys", "list", "-c", "/nowhere/kong.yml"]);
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(run.stderr.contains("/nowhere/kong.yml: "), "{run:?}");
+}
+
+#[test]
+fn gateways_that_start_together_make_one_first_key_and_follow_when_it_leaks() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let keys = folder.path().join("var/keys");
+    let file = folder.write("kong.yml", format!("_format_version: '3.0'{}", signing(&keys)));
+    let gateways = gateways(&upstream, &keys, 3);
+    let first = signer(&upstream, &gateways[0]);
+    assert!(gateways.iter().all(|gateway| signer(&upstream, gateway) == first));
+    let list = signet(["keys", "list", "-c", file.to_str().unwrap(), "--format", "json"]);
+    let begun = listed(&list).iter().filter(|key| key["signs_from"].as_u64().unwrap() <= now()).count();
+    assert_eq!(begun, 1, "{list:?}");
+    let run = signet(["keys", "rotate", "-c", file.to_str().unwrap(), "--at-once"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    for gateway in &gateways {
+        let follows = || signer(&upstream, gateway);
+        wait_until(|| follows() != first, || format!("{run:?}\n{}", gateway.stderr()));
+        assert!(run.stdout.contains(&format!("signing: {} signs now", follows())), "{run:?}");
+    }
+}
+
+#[test]
+fn keys_that_stand_in_the_file_are_listed_as_well() {
+    let (folder, from) = (Folder::new(), now() + 1000);
+    let key = |kid: &str| secret(kid, None);
+    let text = format!(
+        "_format_version: '3.0'\nkey_sets:\n- name: signing\n  retire_after: 50\n  keys:\n  - {{kid: b, jwk: '{}', not_before: {from}}}\n\
+         keys:\n- {{kid: a, jwk: '{}', set: {{name: signing}}}}\n",
+        key("b"),
+        key("a")
+    );
+    let file = folder.write("kong.yml", &text);
+    let list = || signet(["keys", "list", "-c", file.to_str().unwrap(), "--format", "json"]);
+    let (run, keys) = (list(), listed(&list()));
+    assert_eq!((run.code, &*run.stderr), (Some(0), ""), "{run:?}");
+    let facts = |name: &str| keys.iter().map(|key| key[name].clone()).collect::<Vec<_>>();
+    assert_eq!(facts("kid"), ["a", "b"]);
+    assert_eq!(facts("state"), ["active", "next"]);
+    assert_eq!(facts("signs_until"), [Value::from(from), Value::Null]);
+    assert_eq!(facts("published_until"), [Value::from(from + 50), Value::Null]);
+    folder.write("kong.yml", text.replace("HS256", "HS999"));
+    let run = list();
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("kong.yml:6: key_sets[0].keys[0].jwk: "), "{run:?}");
+    assert!(run.stderr.contains("kong.yml:8: keys[0].jwk: "), "{run:?}");
+}
+
+#[test]
+fn before_the_first_key_the_list_is_empty_and_makes_nothing() {
+    let set = Set::of_days();
+    let run = set.run("list", &["--format", "json"]);
+    assert_eq!((run.code, listed(&run).len(), set.keys().exists()), (Some(0), 0, false), "{run:?}");
+    assert!(run.stderr.contains("signing: no key signs now"), "{run:?}");
 }
