@@ -25,7 +25,8 @@ check: deps ## Check every example configuration
 test: deps ## Run all tests
 	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils openssl:openssl node:nodejs npm:npm
 	@/usr/bin/python3 -c 'import grpc' 2>/dev/null || ./conf/install-packages.sh a-python-with-grpc:python3-grpcio
-	@# Another JOSE library and a real identity provider; installed again when their versions change.
+	@/usr/bin/python3 -c 'import jwt, cryptography' 2>/dev/null || ./conf/install-packages.sh a-python-with-jwt:python3-jwt a-python-with-cryptography:python3-cryptography
+	@# Other JOSE libraries and a real identity provider; installed again when their versions change.
 	@for at in integration/jose integration/oidc; do \
 	    cmp -s $$at/package-lock.json $$at/node_modules/installed || \
 	    { npm ci --prefix $$at --ignore-scripts --no-audit --no-fund && cp $$at/package-lock.json $$at/node_modules/installed; } || exit 1; \

@@ -109,6 +109,7 @@ fn the_built_in_plugins_run_in_kongs_order() {
         ("openid-connect", 1050),
         ("x-custom-jwt", 1025),
         ("acl", 950),
+        ("jwks", 3),
         ("request-termination", 2),
     ];
     assert_eq!(order, kongs);

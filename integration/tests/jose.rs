@@ -2,6 +2,7 @@
 
 use std::{
     io::Write,
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -42,16 +43,21 @@ pub(crate) fn public_half(key: &Value) -> Value {
     key
 }
 
+/// The folder of verifiers that are not ours.
+pub(crate) fn libraries() -> PathBuf {
+    let folder = repository("integration/jose");
+    for library in ["jose", "oauth4webapi"] {
+        let there = folder.join("node_modules").join(library).is_dir();
+        assert!(there, "`make test` installs the libraries, or `npm ci` in integration/jose");
+    }
+    folder
+}
+
 /// Runs a command of `integration/jose/tokens.mjs`.
 pub(crate) fn jose(command: &str, input: &Value) -> Value {
-    let folder = repository("integration/jose");
-    assert!(
-        folder.join("node_modules/jose").is_dir(),
-        "`make test` installs the library, or `npm ci` in integration/jose"
-    );
     let mut node = Command::new("node")
         .args(["tokens.mjs", command])
-        .current_dir(folder)
+        .current_dir(libraries())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

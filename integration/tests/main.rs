@@ -23,6 +23,7 @@ mod grpc;
 mod http2;
 mod identity;
 mod jose;
+mod jwks;
 mod jwt;
 mod key_auth;
 mod key_sets;

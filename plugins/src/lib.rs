@@ -5,6 +5,7 @@ use signet_plugin_api::Registry;
 mod acl;
 mod basic_auth;
 mod cors;
+mod jwks;
 mod jwt;
 mod key_auth;
 mod mtls_auth;
@@ -24,6 +25,7 @@ pub fn builtin() -> Registry {
         .with::<acl::Acl>()
         .with::<basic_auth::BasicAuth>()
         .with::<cors::Cors>()
+        .with::<jwks::Jwks>()
         .with::<jwt::Jwt>()
         .with::<key_auth::KeyAuth>()
         .with::<mtls_auth::MtlsAuth>()

@@ -5,9 +5,9 @@ use std::{net::Ipv4Addr, sync::Arc};
 use serde_yaml::{Mapping, Value};
 use signet_plugin_api::{
     Body, BufferedBody, Busy, Bytes, CaCertificate, CaCertificates, Client, ClientCertificate, Consumer, ConsumerGroup,
-    Consumers, Context, CredentialStores, Flow, Handler, HeaderName, HeaderValue, Job, JobQueue, RawConfig,
-    RawCredential, Registry, Request, RequestHeader, RequestId, Resources, Response, ResponseHeader, Route, Scheme,
-    Scope, Service, TlsConnection, WorkPool, http::HeaderMap,
+    Consumers, Context, CredentialStores, Flow, Handler, HeaderName, HeaderValue, Job, JobQueue, PluginError,
+    RawConfig, RawCredential, Registry, Request, RequestHeader, RequestId, Resources, Response, ResponseHeader, Route,
+    Scheme, Scope, Service, TlsConnection, WorkPool, http::HeaderMap,
 };
 
 use crate::builtin;
@@ -147,8 +147,12 @@ impl Exchange {
 
     /// Runs `on_request`.
     pub(crate) async fn run(&mut self, handler: &Arc<dyn Handler>) -> Flow {
-        let mut request = Request::new(&mut self.head, &self.client, &mut self.body);
-        handler.on_request(&mut request, &mut self.cx).await.expect("a working plugin")
+        self.try_run(handler).await.expect("a working plugin")
+    }
+
+    /// Runs `on_request` of a plugin that may be broken.
+    pub(crate) async fn try_run(&mut self, handler: &Arc<dyn Handler>) -> Result<Flow, PluginError> {
+        handler.on_request(&mut Request::new(&mut self.head, &self.client, &mut self.body), &mut self.cx).await
     }
 
     /// Runs `on_request`, which must let the request pass.

@@ -2,9 +2,9 @@
 
 mod files;
 mod generate;
-mod jwks;
 mod list;
 mod pem;
+mod public_set;
 mod rotate;
 mod sets;
 
@@ -23,7 +23,7 @@ pub(super) enum Command {
     /// Make a private key, or a shared secret
     Generate(generate::Arguments),
     /// Print the public set (JWKS) of keys, as verifiers fetch it
-    Jwks(jwks::Arguments),
+    Jwks(public_set::Arguments),
     /// Turn a JWK into PEM, and PEM into a JWK
     Pem(pem::Arguments),
     /// Let the next key of a key set sign as soon as verifiers can know it
@@ -36,7 +36,7 @@ pub(super) enum Command {
 pub(super) fn run(registry: &Registry, command: Command) -> ExitCode {
     let done = match command {
         Command::Generate(arguments) => generate::run(arguments),
-        Command::Jwks(arguments) => jwks::run(&arguments),
+        Command::Jwks(arguments) => public_set::run(&arguments),
         Command::Pem(arguments) => pem::run(&arguments),
         Command::Rotate(arguments) => rotate::run(registry, &arguments),
         Command::List(arguments) => list::run(registry, &arguments),
