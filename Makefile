@@ -6,7 +6,7 @@ PORT ?= 8000
 ECHO_PORT ?= 8081
 
 .DEFAULT_GOAL := help
-.PHONY: help deps run check test lint bench bench-gateway doc clean
+.PHONY: help deps run check test soak-rotation lint bench bench-gateway doc clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -33,6 +33,10 @@ test: deps ## Run all tests
 	done
 	$(CARGO) build -p signet -p tenant-header
 	$(CARGO) test --workspace
+
+soak-rotation: deps ## Keys that change every second for a minute: one gateway, two, RSA (part of the tests, for longer)
+	$(CARGO) build -p signet
+	ROTATION_SECONDS=60 $(CARGO) test -p signet-integration --test black_box rotation:: -- --nocapture
 
 lint: deps ## Formatting, clippy, and an engine that names no built-in
 	$(CARGO) fmt --all --check

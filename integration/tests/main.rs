@@ -40,6 +40,7 @@ mod reload;
 mod request_termination;
 mod reuse;
 mod revocation;
+mod rotation;
 mod scopes;
 mod setup;
 mod several_auth;
