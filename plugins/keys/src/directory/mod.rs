@@ -47,6 +47,8 @@ pub struct Reading {
 #[derive(Debug, Default)]
 struct Known {
     files: BTreeMap<OsString, Remembered>,
+    /// Files of retired keys, with the time at which they were first seen to be that.
+    retired: BTreeMap<OsString, u64>,
     told: Option<Reading>,
 }
 

@@ -5,7 +5,7 @@ use std::{
     ffi::OsString,
     io,
     path::Path,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -21,7 +21,8 @@ use crate::{
 
 /// Of RSA keys that are made here.
 const RSA_BITS: u32 = 2048;
-/// For how many seconds the file of a retired key stays: clocks differ.
+/// For how many seconds a key has been seen to be retired when its file is removed: a clock that was far ahead when the
+/// machine started has been set right by then.
 const GRACE: u64 = 60;
 /// Seconds that are not over yet when what happens now is on the disk: the time of the caller may be almost a second old.
 const SLACK: u64 = 2;
@@ -89,7 +90,7 @@ struct Work {
 
 impl Directory {
     /// Makes the keys of `algorithm` that `schedule` wants at `now` (seconds since 1970), and the directory with them, and
-    /// removes the files of keys that have been retired for a minute. Blocks: a key of RSA takes a tenth of a second and
+    /// removes the files of keys that it has seen to be retired for a minute. Blocks: a key of RSA takes a tenth of a second and
     /// longer. After [`Schedule::scan_every`], or a second, it leaves the rest to the next time. Where there is nothing to
     /// do, it looks at the files as [`Directory::read`] does and takes no lock.
     ///
@@ -99,7 +100,11 @@ impl Directory {
     /// When a key cannot be made or written, or a file cannot be removed; when no key signs, and there are files that
     /// cannot be used: one of them may hold the key that does.
     pub fn maintain(&self, schedule: &Schedule, algorithm: Algorithm, now: u64) -> Result<Vec<Change>, FileError> {
-        self.do_all(schedule, algorithm, now, Work::of)
+        self.do_all(schedule, algorithm, now, |scan, schedule, now| {
+            let mut work = Work::of(scan, schedule, now);
+            self.keep_fresh(&mut work.expired, now);
+            work
+        })
     }
 
     /// Makes the one key without which nothing signs at `now`, and leaves the rest to [`Directory::maintain`].
@@ -191,6 +196,16 @@ impl Directory {
         Ok(changes)
     }
 
+    /// Leaves those that have been retired for long enough.
+    fn keep_fresh(&self, expired: &mut Vec<Member>, now: u64) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retired.retain(|name, _| expired.iter().any(|member| member.name == *name));
+        expired.retain(|member| {
+            let since = *known.retired.entry(member.name.clone()).or_insert(now);
+            since.saturating_add(GRACE) <= now
+        });
+    }
+
     /// Before the first key there may be no directory.
     fn scan_if_there(&self) -> Result<Scan, FileError> {
         match self.path().metadata() {
@@ -259,7 +274,7 @@ impl Work {
         let windows = windows(&order);
         let expired = |window: &Window| {
             let gone = window.published_until(schedule.retire_after);
-            gone.is_some_and(|gone| gone.saturating_add(GRACE) <= now)
+            gone.is_some_and(|gone| gone <= now)
         };
         let kids: Vec<&Kid> =
             order.iter().zip(&windows).filter(|(_, window)| expired(window)).map(|(key, _)| &key.kid).collect();

@@ -145,7 +145,24 @@ fn files_of_retired_keys_stay_for_a_minute() {
         directory.maintain(&schedule(), ALGORITHM, now).unwrap();
         folder.names().contains(&"old.jwk".to_owned())
     };
-    assert_eq!([there(NOW + 30 + 59), there(NOW + 30 + 60)], [true, false]);
+    assert_eq!([20, 30, 30 + 50, 30 + 90].map(|after| there(NOW + after)), [true, true, true, false]);
+}
+
+#[test]
+fn a_clock_that_is_set_right_within_a_minute_has_removed_nothing() {
+    let folder = Folder::new();
+    let (wrong, right) = (directory(&folder), directory(&folder));
+    settle(&right, NOW);
+    let before = folder.names();
+    for ahead in 0..50 {
+        wrong.maintain(&schedule(), ALGORITHM, NOW + 100_000 + ahead).unwrap();
+    }
+    for now in NOW..NOW + 50 {
+        let at = at(&right, now);
+        assert!(active(&at).is_some());
+        wrong.maintain(&schedule(), ALGORITHM, now).unwrap();
+    }
+    assert!(before.iter().all(|name| folder.names().contains(name)), "{before:?}");
 }
 
 #[test]
@@ -252,6 +269,7 @@ fn the_schedule_is_kept_after_a_long_time_in_which_nobody_looked() {
     let changes = directory.maintain(&schedule, ALGORITHM, NOW + 100_000).unwrap();
     assert!(made(&changes).iter().all(|from| *from >= NOW + 100_000 + 20), "{changes:?}");
     assert_eq!(active(&at(&directory, NOW + 100_000)), active(&last));
+    let changes = directory.maintain(&schedule, ALGORITHM, NOW + 100_090).unwrap();
     assert!(changes.iter().any(|change| matches!(change, Change::Removed { .. })));
 }
 
