@@ -47,6 +47,8 @@ struct State {
     turned: u64,
     next_change: Option<u64>,
     next_look: Instant,
+    /// False when another configuration has taken its place: what is left of the old one makes no keys and says nothing.
+    served: bool,
     /// None until the set is served: what is only checked, or refused, shows nothing.
     shown: Option<(Gauges, Option<CounterMeter>)>,
     failures: Failures,
@@ -68,6 +70,7 @@ impl LiveSet {
             turned,
             next_change,
             next_look: Instant::now(),
+            served: true,
             shown: None,
             failures: Failures::default(),
             warnings: Failures::default(),
@@ -77,8 +80,17 @@ impl LiveSet {
     }
 
     /// What plugins have of it.
-    pub(super) fn set(&self) -> &Arc<KeySet> {
+    pub(crate) fn set(&self) -> &Arc<KeySet> {
         &self.0.set
+    }
+
+    /// Whether it is one of the configuration that is served. One that is not goes on as long as requests have it.
+    pub(crate) fn serve(&self, served: bool) {
+        let state = &mut *self.0.state();
+        state.served = served;
+        if !served {
+            state.shown = None;
+        }
     }
 
     /// The keys of this moment, where they are others: seconds since 1970.
@@ -146,7 +158,7 @@ impl Inner {
 
     fn turn_if_due(&self, now: u64) {
         let state = &mut *self.state();
-        let begins = state.shown.is_none();
+        let begins = state.served && state.shown.is_none();
         if begins {
             let counter = Failures::counter(&self.meters, &self.set.name);
             state.shown = Some((Gauges::of(&self.meters, &self.set.name, &self.set.keys().states), counter));
@@ -169,15 +181,16 @@ impl Inner {
         (state.turned, state.next_change) = (now, next_change);
         if let Some((gauges, _)) = &mut state.shown {
             *gauges = Gauges::of(&self.meters, &self.set.name, &keys.states);
+            tell_changes(&self.set, &keys.states, now);
         }
-        tell_changes(&self.set, &keys.states, now);
         self.set.replace(keys);
     }
 
     /// Follows the directory, and makes the keys that are due. What fails takes no key away that may sign.
     fn look(&self, watched: &Watched) {
         let mut failures = BTreeSet::new();
-        if let (true, Some(schedule)) = (self.read(watched, &mut failures), &watched.schedule) {
+        let sound = self.read(watched, &mut failures);
+        if let (true, Some(schedule)) = (sound && self.state().served, &watched.schedule) {
             let made = watched.directory.maintain(schedule, watched.algorithm, now());
             if made.as_ref().is_ok_and(|changes| !changes.is_empty()) || made.is_err() {
                 failures.clear();
@@ -205,7 +218,8 @@ impl Inner {
         }
         failures.extend(reading.mistakes.iter().map(ToString::to_string));
         let warnings = reading.warnings.iter().map(ToString::to_string).collect();
-        for warning in self.state().warnings.replace(warnings).fresh {
+        let news = self.state().warnings.replace(warnings);
+        for warning in news.fresh {
             warn!(key_set = %self.set.name, "{warning}");
         }
         self.take(reading.keys, failures);
@@ -237,7 +251,8 @@ impl Inner {
 
     fn tell(&self, failures: BTreeSet<String>) {
         let state = &mut *self.state();
-        if let (false, Some((_, Some(counter)))) = (failures.is_empty(), &state.shown) {
+        let Some((_, counter)) = &state.shown else { return };
+        if let (false, Some(counter)) = (failures.is_empty(), counter) {
             counter.inc();
         }
         let told = state.failures.replace(failures);

@@ -18,7 +18,7 @@ use std::{
 
 use chrono::DateTime;
 use signet_keys::{SetKey, check_set, keys_at};
-use signet_plugin_api::{ConfigError, KeySet, KeySets};
+use signet_plugin_api::{ConfigError, KeySet, KeySets, KeyState, KeyStatus};
 
 use crate::{
     compile::{Engine, Problems},
@@ -130,7 +130,12 @@ impl Opening<'_> {
         }
         let now = now();
         let will_be_generated = plan.schedule.is_some() && self.engine.key_sets == Purpose::Check;
-        if will_be_generated || keys_at(keys, plan.retire_after, now).keys.active.is_some() {
+        let states = keys_at(keys, plan.retire_after, now).keys.states;
+        if will_be_generated || states.iter().any(|key| key.state == KeyState::Active) {
+            if let (None, Some(end)) = (&plan.schedule, end(&states, now)) {
+                let reason = format!("no key signs from {} on: another one is needed by then", written(end));
+                self.problems.warning(&decl.at, ConfigError::new(field, reason));
+            }
             return Some(());
         }
         let next = keys.iter().filter_map(|key| key.not_before).filter(|from| *from > now).min();
@@ -141,6 +146,16 @@ impl Opening<'_> {
         });
         None
     }
+}
+
+/// The first time from which on no key signs, of keys in the order in which they do.
+fn end(keys: &[KeyStatus], now: u64) -> Option<u64> {
+    let successors = keys.iter().skip(1).map(|key| key.signs_from).chain([None]);
+    let ends = keys
+        .iter()
+        .zip(successors)
+        .filter_map(|(key, successor)| key.signs_until.filter(|until| successor.is_none_or(|from| from > *until)));
+    ends.filter(|end| *end > now).min()
 }
 
 /// Seconds since 1970 as RFC 3339 writes them.

@@ -55,8 +55,11 @@ pub struct Counts {
 }
 
 impl Snapshot {
-    /// Takes over the counters of the routes that another snapshot has, too.
+    /// Takes over the counters of the routes that another snapshot has, too, and the care of key sets.
     pub(crate) fn inherit(&mut self, earlier: &Self) {
+        let stays = |set: &&Arc<LiveSet>| self.key_sets.iter().any(|other| Arc::ptr_eq(set, other));
+        earlier.key_sets.iter().filter(|set| !stays(set)).for_each(|set| set.serve(false));
+        self.key_sets.iter().for_each(|set| set.serve(true));
         let known: HashMap<&str, &Arc<RouteStats>> =
             earlier.routes.iter().map(|entry| (&*entry.route.id, &entry.stats)).collect();
         for entry in &mut self.routes {

@@ -239,3 +239,32 @@ async fn series_come_and_go_with_the_keys() {
     let gone = || engine.meters.gather().is_empty();
     until("the set is gone", gone).await;
 }
+
+#[tokio::test]
+async fn what_is_left_of_an_old_configuration_follows_its_set_and_makes_nothing() {
+    let (folder, registry) = (Folder::new(), Registry::new());
+    let engine = engine(&registry, Purpose::Serve);
+    let file = |retire_after: u64| {
+        let times = format!("rotate_every: 4, publish_before: 9, retire_after: {retire_after}");
+        format!("key_sets: [{{name: s, directory: keys, algorithm: ES256, {times}}}]\n")
+    };
+    let old = load(folder.path(), &file(20), &engine).expect("no mistake");
+    let mut new = load(folder.path(), &file(30), &engine).expect("no mistake");
+    new.snapshot.inherit(&old.snapshot);
+    let first = new.snapshot.key_sets[0].set().active().is_some();
+    assert!(first && folder.keys("keys") == 1);
+    // Only the old one goes on. It has looked once from end to end when it knows the second of two keys.
+    drop(new);
+    background::start(&engine.backgrounds);
+    for kid in ["one", "two"] {
+        folder.write(&format!("keys/{kid}.jwk"), &key(kid, Some(4_000_000_000)));
+        until("a key is seen", || published(&old).iter().any(|known| known == kid)).await;
+    }
+    assert_eq!(folder.keys("keys"), 3);
+    assert_eq!(engine.meters.gather().len(), 0);
+    let mut again = load(folder.path(), &file(20), &engine).expect("no mistake");
+    assert!(Arc::ptr_eq(&again.snapshot.key_sets[0], &old.snapshot.key_sets[0]));
+    again.snapshot.inherit(&old.snapshot);
+    until("keys are made", || folder.keys("keys") > 3).await;
+    until("series are there", || !engine.meters.gather().is_empty()).await;
+}

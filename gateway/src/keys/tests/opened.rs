@@ -104,3 +104,18 @@ fn a_set_is_the_same_over_reloads_until_something_of_it_changes() {
         assert!(!Arc::ptr_eq(&first.snapshot.key_sets[0], &changed.snapshot.key_sets[0]), "{text}");
     }
 }
+
+#[test]
+fn a_time_from_which_no_key_signs_is_remarked_on() {
+    let (folder, registry) = (Folder::new(), Registry::new());
+    let of = |one: &str, other: &str| {
+        let (a, b) = (key("a", None), key("b", Some(5_000_000_000)));
+        let text = format!("key_sets: [{{name: s, keys: [{{jwk: '{a}'{one}}}, {{jwk: '{b}'{other}}}]}}]\n");
+        let prepared = load(folder.path(), &text, &engine(&registry, Purpose::Check)).expect("no mistake");
+        prepared.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let told = |time: &str| [format!("2: key_sets[0]: no key signs from {time} on: another one is needed by then")];
+    assert_eq!(of("", ""), [""; 0]);
+    assert_eq!(of(", not_after: 4102444800", ""), told("2100-01-01T00:00:00Z"));
+    assert_eq!(of("", ", not_after: 5000000001"), told("2128-06-11T08:53:21Z"));
+}
