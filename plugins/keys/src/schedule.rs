@@ -80,8 +80,7 @@ impl Schedule {
     /// to its successors: where one follows too late, another is due. Far keys, of a clock that was wrong once, fill no gap.
     pub(crate) fn due(&self, in_order: &[Window], now: u64) -> Option<Due> {
         let Some(active) = in_order.iter().position(|window| window.contains(now)) else {
-            let ended = in_order.iter().filter_map(|window| window.until).filter(|until| *until <= now).max();
-            return Some(Due::AtOnce(now.saturating_sub(SKEW).max(ended.unwrap_or(0))));
+            return Some(Due::AtOnce(at_once(in_order, now)));
         };
         let horizon = now.saturating_add(self.publish_before).saturating_add(self.margin());
         let (_, onwards) = in_order.split_at_checked(active)?;
@@ -129,6 +128,12 @@ pub fn overlap(publish_before: u64, retire_after: u64) -> Overlap {
 pub fn check_overlap(publish_before: u64, retire_after: u64) -> Result<(), ScheduleMistake> {
     within("publish_before", publish_before, 2)?;
     within("retire_after", retire_after, 1)
+}
+
+/// From when a key signs without which none does at `now`: long enough ago for every clock, and not before the last one ended.
+pub(crate) fn at_once(windows: &[Window], now: u64) -> u64 {
+    let ended = windows.iter().filter_map(|window| window.until).filter(|until| *until <= now).max();
+    now.saturating_sub(SKEW).max(ended.unwrap_or(0))
 }
 
 /// Within how many whole seconds all processes know of a change.

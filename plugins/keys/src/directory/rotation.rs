@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Algorithm, KeyError, Kid, Labels, LoadedKey, PrivateKey, Schedule, Secrets, SetKey,
-    schedule::{Due, SKEW, notice},
+    schedule::{Due, at_once, notice},
     states::{Window, in_order, windows},
 };
 
@@ -129,11 +129,12 @@ impl Directory {
         let scan = self.scan()?;
         let keys = scan.keys();
         let order = in_order(&keys);
-        let active = windows(&order).iter().position(|window| window.contains(now));
+        let windows = windows(&order);
+        let active = windows.iter().position(|window| window.contains(now));
         let replaces = active.and_then(|at| order.get(at)).map(|key| key.kid.clone());
         let next = order.iter().find(|key| key.not_before.is_some_and(|from| from > now));
         let Some(next) = next.filter(|_| active.is_some()) else {
-            let due = if active.is_some() { Due::From(0) } else { Due::AtOnce(now.saturating_sub(SKEW)) };
+            let due = if active.is_some() { Due::From(0) } else { Due::AtOnce(at_once(&windows, now)) };
             let (kid, signs_from) = self.make(&lock, &scan, due, terms)?;
             return Ok(Rotation { kid, signs_from, replaces, planned: false });
         };
@@ -159,7 +160,7 @@ impl Directory {
     pub fn replace_all(&self, algorithm: Algorithm, now: u64) -> Result<Replacement, FileError> {
         let lock = files::lock(self.path())?;
         let removed = self.scan()?.names;
-        let due = Due::AtOnce(now.saturating_sub(SKEW));
+        let due = Due::AtOnce(at_once(&[], now));
         let (kid, _) =
             self.make(&lock, &Scan::default(), due, Terms { algorithm, publish_before: 0, clock: Clock::new(now) })?;
         files::remove(&lock, self.path(), &removed)?;

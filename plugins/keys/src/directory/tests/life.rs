@@ -342,6 +342,18 @@ fn rotating_where_nothing_signs_makes_a_key_that_does() {
 }
 
 #[test]
+fn rotating_after_the_last_key_ended_takes_nothing_from_it() {
+    let folder = Folder::new();
+    let key = PrivateKey::generate(ALGORITHM, 2048).unwrap();
+    let labels = Labels { not_after: Some(NOW - 7), ..labels("ended", Some(NOW - 500)) };
+    folder.write("ended.jwk", &key.to_jwk(&labels).unwrap());
+    let rotation = directory(&folder).rotate_now(20, ALGORITHM, NOW).unwrap();
+    assert_eq!(rotation.signs_from, NOW - 7);
+    let ended = &at(&directory(&folder), NOW).keys.states[0];
+    assert_eq!((ended.signs_until, ended.state), (Some(NOW - 7), KeyState::Retiring));
+}
+
+#[test]
 fn after_a_leak_only_the_new_key_is_left_also_of_files_that_could_not_be_used() {
     let folder = Folder::new();
     let directory = directory(&folder);
