@@ -84,9 +84,9 @@ impl Stamp {
         }
     }
 
-    /// When the file was written, in seconds since 1970.
-    pub(super) fn modified(&self) -> u64 {
-        u64::try_from(self.modified.0).unwrap_or(0)
+    /// Since when the file is there as it is, in seconds since 1970: also when it was made elsewhere, and moved.
+    pub(super) fn since(&self) -> u64 {
+        u64::try_from(self.changed.0).unwrap_or(0)
     }
 }
 

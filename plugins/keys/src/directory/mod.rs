@@ -67,7 +67,7 @@ struct Remembered {
 struct Member {
     name: OsString,
     key: Arc<SetKey>,
-    /// Since when it is here at least, in seconds since 1970.
+    /// Since when the file is there, in seconds since 1970.
     since: u64,
 }
 
@@ -165,7 +165,7 @@ impl Directory {
         };
         match self.load(&text) {
             Ok((key, loaded)) => {
-                let since = loaded.issued_at.unwrap_or_else(|| found.stamp.modified());
+                let since = found.stamp.since();
                 let key = Some(Member { name: found.name.clone(), key: Arc::new(key), since });
                 Remembered { stamp: Some(found.stamp), key, mistake: None, remarks: loaded.remarks }
             }

@@ -251,7 +251,7 @@ impl Directory {
             let loaded = loaded.map_err(|error| error.to_string())?;
             let labels = Labels {
                 kid: Some(member.key.kid.clone()),
-                issued_at: Some(member.since),
+                issued_at: loaded.issued_at,
                 not_before: Some(not_before),
                 not_after: loaded.not_after,
             };
