@@ -34,7 +34,7 @@ test: deps ## Run all tests
 	$(CARGO) build -p signet -p tenant-header
 	$(CARGO) test --workspace
 
-soak-rotation: deps ## Keys that change every second for a minute: one gateway, two, RSA (part of the tests, for longer)
+soak-rotation: deps ## Keys that change every second for a minute: one gateway, two, tokens sent again (part of the tests, for longer)
 	$(CARGO) build -p signet
 	ROTATION_SECONDS=60 $(CARGO) test -p signet-integration --test black_box rotation:: -- --nocapture
 
