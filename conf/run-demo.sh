@@ -30,6 +30,9 @@ Try, from another terminal:
   # the public key that verifies each
   curl localhost:$PORT/x-custom-jwt/jwks
 
+  # and the metadata by which verifiers find it
+  curl localhost:$PORT/x-custom-jwt/.well-known/openid-configuration
+
   # is a token right? copy it from X-Custom-Jwt of /basicAuth: the route knows the gateway's key by that client_id
   curl -H 'Authorization: Bearer TOKEN' localhost:$PORT/introspect
 

@@ -200,4 +200,17 @@ fn the_route_of_the_reference_may_become_this_plugin_without_a_verifier_noticing
         .header("Origin", "https://other.test")
         .header("Access-Control-Request-Method", "GET");
     assert_eq!(gateway.send(&preflight).status, 200);
+
+    // Then the same key is the first one of a directory in which others follow.
+    let keys = Folder::new();
+    keys.write("signet-rs256.jwk", test_key("rs256-private-jwk.json").to_string());
+    let set =
+        format!("{{name: signing, algorithm: RS256, rotate_every: 86400, directory: '{}'}}", keys.path().display());
+    gateway.reload(&format!("{ROUTE}  - {{name: jwks, config: {{key_set: signing}}}}\nkey_sets: [{set}]\n"));
+    let published = || gateway.send(&asked).json()["keys"].as_array().unwrap().clone();
+    wait_until(|| published().len() == 2, || format!("a second key: {:?}", published()));
+    assert_eq!(published()[0], old.json()["keys"][0]);
+    let list = gateway.get_status("/metrics").text();
+    let active = list.lines().find(|line| line.starts_with("signet_signing_key_not_after") && line.contains("active"));
+    assert!(active.is_some_and(|line| line.contains("signet-rs256")), "{list}");
 }
