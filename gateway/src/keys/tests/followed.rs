@@ -180,6 +180,26 @@ async fn a_directory_that_is_empty_all_at_once_takes_no_key_away() {
 }
 
 #[tokio::test]
+async fn a_key_that_cannot_be_made_is_counted_and_the_active_one_signs_on() {
+    let (folder, registry) = (Folder::new(), Registry::new());
+    let engine = engine(&registry, Purpose::Serve);
+    let times = "rotate_every: 4, publish_before: 9, retire_after: 20";
+    let text = format!("key_sets: [{{name: s, directory: keys, algorithm: ES256, {times}}}]\n");
+    let prepared = load(folder.path(), &text, &engine).expect("no mistake");
+    // What nobody can open for writing, not even root.
+    let lock = folder.path().join("keys/.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let signs = active(&prepared);
+    let served = Served { prepared, meters: Arc::clone(&engine.meters) };
+    background::start(&engine.backgrounds);
+    until("it is counted twice", || served.failures() >= 2.0).await;
+    assert_eq!((served.active(), folder.keys("keys")), (signs, 1));
+    std::fs::remove_dir(&lock).unwrap();
+    until("keys are made", || served.published().len() > 1).await;
+}
+
+#[tokio::test]
 async fn a_generated_set_rotates_by_itself_and_nothing_signs_unannounced() {
     let (folder, registry) = (Folder::new(), Registry::new());
     let text = "key_sets: [{name: s, directory: keys, algorithm: ES256, rotate_every: 1, publish_before: 5, retire_after: 2}]\n";
