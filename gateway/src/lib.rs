@@ -8,6 +8,7 @@ mod compile;
 pub mod config;
 mod keys;
 mod metrics;
+mod moment;
 mod path;
 mod prepare;
 mod proxy;

@@ -15,7 +15,7 @@ use std::{
 use serde_json::Value;
 use signet_integration::{Folder, Gateway, Process, Request, Run, Upstream, binary, signet, wait_until};
 
-use crate::setup::{CONSUMERS, service};
+use crate::setup::{CONSUMERS, repository, service};
 
 /// A file with one key set, whose keys are in `keys` beside it.
 struct Set {
@@ -278,7 +278,7 @@ fn a_file_that_cannot_be_used_is_named_and_the_others_are_listed() {
     assert_eq!((run.code, listed(&run).len()), (Some(2), 1), "{run:?}");
     assert!(run.stderr.contains("keys/broken.jwk: "), "{run:?}");
     assert!(run.stderr.contains("keys/open.jwk: everybody may write it"), "{run:?}");
-    assert!(run.stderr.ends_with("signet: not all keys can be used\n"), "{run:?}");
+    assert!(run.stderr.ends_with("signet: no gateway would start with these key sets\n"), "{run:?}");
     let rotated = set.rotate(&[]);
     assert!(rotated.contains(" does until then"), "rotation goes on: {rotated}");
 }
@@ -398,4 +398,32 @@ fn before_the_first_key_the_list_is_empty_and_makes_nothing() {
     let run = set.run("list", &["--format", "json"]);
     assert_eq!((run.code, listed(&run).len(), set.keys().exists()), (Some(0), 0, false), "{run:?}");
     assert!(run.stderr.contains("signing: no key signs now"), "{run:?}");
+}
+
+#[test]
+fn the_list_shows_what_a_gateway_of_these_settings_would_refuse() {
+    let set = Set::new("publish_before: 5");
+    set.make_directory();
+    let (small, later) = (set.keys().join("small.jwk"), (now() + 1000).to_string());
+    let made = ["keys", "generate", "--alg", "ES256", "--not-before", &later, "--out", small.to_str().unwrap()];
+    assert_eq!(signet(made).code, Some(0));
+    private(&set.keys().join("large.pem"), &fs::read_to_string(repository("test-keys/rsa8192-private.pem")).unwrap());
+    let algorithms = |run: &Run| listed(run).iter().map(|key| key["alg"].clone()).collect::<Vec<_>>();
+    let ring = set.run("list", &["--format", "json"]);
+    assert_eq!((ring.code, algorithms(&ring)), (Some(2), vec!["ES256".into()]), "{ring:?}");
+    assert!(ring.stderr.contains("keys/large.pem: ring does not sign with an RSA key of 8192 bits"), "{ring:?}");
+    let settings = set.folder.write("signet.yaml", "signing_backend: openssl\n");
+    let openssl = set.run("list", &["--format", "json", "-s", settings.to_str().unwrap()]);
+    assert_eq!((openssl.code, algorithms(&openssl)), (Some(0), vec!["RS256".into(), "ES256".into()]), "{openssl:?}");
+}
+
+#[test]
+fn keys_that_make_no_set_are_listed_with_the_reason() {
+    let set = Set::new("publish_before: 5");
+    set.make_directory();
+    private(&set.keys().join("a.jwk"), &secret("a", None));
+    private(&set.keys().join("b.jwk"), &secret("b", None));
+    let run = set.run("list", &["--format", "json"]);
+    assert_eq!((run.code, listed(&run).len()), (Some(2), 2), "{run:?}");
+    assert!(run.stderr.contains("kong.yml:3: key_sets[0].directory: `a` and `b` both sign since ever"), "{run:?}");
 }

@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use chrono::DateTime;
 use serde_yaml::Value;
 use signet_keys::Algorithm;
 
@@ -14,6 +13,7 @@ use super::{
     ids,
     index::Added,
 };
+use crate::moment;
 
 /// What `publish_before` and `retire_after` are where the file does not say: a day.
 const A_DAY: u64 = 86_400;
@@ -147,8 +147,7 @@ fn filled(fields: &mut Fields<'_>, key: &'static str) -> Option<Secret> {
 }
 
 fn algorithm(fields: &mut Fields<'_>) -> Option<Algorithm> {
-    // Nothing here signs with P-521.
-    let signing = Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != Algorithm::Es512);
+    let signing = Algorithm::ALL.into_iter().filter(|algorithm| algorithm.can_sign());
     let words: Vec<_> = signing.map(|algorithm| (algorithm.as_str(), algorithm)).collect();
     fields.one_of("algorithm", &words)
 }
@@ -162,7 +161,7 @@ fn period(fields: &mut Fields<'_>, key: &'static str) -> Option<u64> {
 fn moment(fields: &mut Fields<'_>, key: &'static str) -> Option<u64> {
     const EXPECTED: &str = "seconds since 1970, or a time such as `2026-01-31T08:00:00Z`";
     if !fields.peek(key).is_empty() {
-        let seconds = rfc3339(&fields.text(key)?);
+        let seconds = moment::parse(&fields.text(key)?);
         if seconds.is_none() {
             fields.wrong(key, format!("expected {EXPECTED}"));
         }
@@ -174,12 +173,6 @@ fn moment(fields: &mut Fields<'_>, key: &'static str) -> Option<u64> {
         fields.wrong(key, format!("expected {EXPECTED}, found {}", kind(&value)));
     }
     seconds
-}
-
-/// The seconds since 1970 of a time as RFC 3339 writes it.
-pub(crate) fn rfc3339(text: &str) -> Option<u64> {
-    let time = DateTime::parse_from_rfc3339(text).ok().filter(|time| time.timestamp_subsec_nanos() == 0)?;
-    u64::try_from(time.timestamp()).ok()
 }
 
 /// Names, kids and paths.

@@ -43,7 +43,6 @@ pub use places::Places;
 pub use vault::Env;
 
 pub(crate) use fields::unknown;
-pub(crate) use key::rfc3339;
 
 use draft::Draft;
 use fields::Context;

@@ -18,10 +18,10 @@ use tracing::{error, info, warn};
 use super::{
     Plan,
     gauges::Gauges,
-    now,
     told::{Failures, tell_changes},
     watched::Watched,
 };
+use crate::moment::now;
 
 /// The pause of a set that never changes.
 const IDLE: Duration = Duration::from_secs(3600);

@@ -13,16 +13,15 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
-use chrono::DateTime;
 use signet_keys::{SetKey, check_set, keys_at};
 use signet_plugin_api::{ConfigError, KeySet, KeySets, KeyState, KeyStatus};
 
 use crate::{
     compile::{Engine, Problems},
     config::{At, KeyDecl, KeySetDecl, Model},
+    moment,
 };
 
 pub(crate) use self::{live::LiveSet, plan::Plan};
@@ -48,6 +47,26 @@ pub(crate) struct Opened {
     pub problems: Problems,
 }
 
+/// A set as its files are at this moment, also one that no gateway would start with.
+pub(crate) struct Seen {
+    /// What the file says of it.
+    pub plan: Plan,
+    /// The keys that can be used, in the order in which they sign.
+    pub keys: Vec<KeyStatus>,
+}
+
+/// A set that was read.
+struct Read {
+    plan: Plan,
+    /// Those that can be used.
+    keys: Vec<Arc<SetKey>>,
+    watched: Option<Watched>,
+    /// What tells keys of the file from others.
+    content: String,
+    /// Whether nothing is wrong with it.
+    sound: bool,
+}
+
 /// What sets are opened with.
 struct Opening<'e> {
     engine: &'e Engine<'e>,
@@ -60,15 +79,11 @@ struct Opening<'e> {
 
 /// Reads the keys of a model, which are gone from it afterwards. Paths are relative to `base`.
 pub(crate) fn open(model: &mut Model, base: &Path, engine: &Engine<'_>) -> Opened {
-    let mut keys: HashMap<Option<usize>, Vec<KeyDecl>> = HashMap::new();
-    for key in std::mem::take(&mut model.keys) {
-        keys.entry(key.set).or_default().push(key);
-    }
-    let mut opening = Opening { engine, base, directories: HashMap::new(), problems: Problems::default() };
-    opening.unused(&keys.remove(&None).unwrap_or_default());
+    let mut opening = Opening::new(base, engine);
+    let read = opening.all(model);
     let (mut sets, mut named, mut held) = (KeySets::new(), Vec::new(), Vec::new());
-    for (position, decl) in model.key_sets.iter().enumerate() {
-        let live = opening.set(decl, &keys.remove(&Some(position)).unwrap_or_default());
+    for (decl, read) in model.key_sets.iter().zip(read) {
+        let live = read.filter(|read| read.sound).map(|read| opening.live(read));
         let set = live.as_ref().map_or_else(|| stand_in(decl), |live| Arc::clone(live.set()));
         held.extend(live);
         named.extend(decl.name.clone().map(|name| (name, Arc::clone(&set))));
@@ -79,13 +94,32 @@ pub(crate) fn open(model: &mut Model, base: &Path, engine: &Engine<'_>) -> Opene
     Opened { sets: Arc::new(sets), live: held, problems: opening.problems }
 }
 
-/// Seconds since 1970.
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// The same for people: the sets of a model in their order, also those with mistakes, and what is wrong with them. None is one
+/// whose fields already make no set.
+pub(crate) fn look(model: &mut Model, base: &Path, engine: &Engine<'_>) -> (Vec<Option<Seen>>, Problems) {
+    let mut opening = Opening::new(base, engine);
+    let now = moment::now();
+    let seen = |Read { plan, keys, .. }| Seen { keys: keys_at(&keys, plan.retire_after, now).keys.states, plan };
+    let seen = opening.all(model).into_iter().map(|read| read.map(seen)).collect();
+    (seen, opening.problems)
 }
 
-impl Opening<'_> {
-    fn set(&mut self, decl: &KeySetDecl, declared: &[KeyDecl]) -> Option<Arc<LiveSet>> {
+impl<'e> Opening<'e> {
+    fn new(base: &'e Path, engine: &'e Engine<'e>) -> Self {
+        Self { engine, base, directories: HashMap::new(), problems: Problems::default() }
+    }
+
+    fn all(&mut self, model: &mut Model) -> Vec<Option<Read>> {
+        let mut keys: HashMap<Option<usize>, Vec<KeyDecl>> = HashMap::new();
+        for key in std::mem::take(&mut model.keys) {
+            keys.entry(key.set).or_default().push(key);
+        }
+        self.unused(&keys.remove(&None).unwrap_or_default());
+        let sets = model.key_sets.iter().enumerate();
+        sets.map(|(position, decl)| self.read(decl, &keys.remove(&Some(position)).unwrap_or_default())).collect()
+    }
+
+    fn read(&mut self, decl: &KeySetDecl, declared: &[KeyDecl]) -> Option<Read> {
         let plan = match Plan::of(decl, self.base) {
             Ok(plan) => plan,
             Err(error) => {
@@ -94,21 +128,27 @@ impl Opening<'_> {
             }
         };
         self.claim_directory(&plan, decl)?;
-        let (keys, watched, content) = match Watched::of(&plan, self.engine) {
-            Some(watched) if declared.is_empty() => (self.watched(&watched, decl)?, Some(watched), String::new()),
+        let watched = Watched::of(&plan, self.engine);
+        let Fixed { keys, whole, content } = match &watched {
             // Keys of the file beside a directory have been told.
-            Some(_) => return None,
-            None => {
-                let Fixed { keys, content } = self.fixed(decl, declared)?;
-                (keys, None, content)
+            Some(_) if !declared.is_empty() => return None,
+            Some(watched) => {
+                let (keys, whole) = self.watched(watched, decl);
+                Fixed { keys, whole, content: String::new() }
             }
+            None => self.fixed(decl, declared),
         };
-        self.check(&plan, decl, &keys)?;
+        let sound = whole && self.check(&plan, decl, &keys);
+        Some(Read { plan, keys, watched, content, sound })
+    }
+
+    fn live(&self, read: Read) -> Arc<LiveSet> {
+        let Read { plan, keys, watched, content, .. } = read;
         let identity = format!("{plan:?} {:?} {content}", self.engine.signing_backend);
         let make = || LiveSet::new(&plan, keys.clone(), watched, Arc::clone(&self.engine.meters));
         let live = self.engine.backgrounds.background(&identity, make);
         live.follow(&keys);
-        Some(live)
+        live
     }
 
     fn claim_directory(&mut self, plan: &Plan, decl: &KeySetDecl) -> Option<()> {
@@ -121,30 +161,30 @@ impl Opening<'_> {
     }
 
     /// Whether these keys make a set, of which one may sign.
-    fn check(&mut self, plan: &Plan, decl: &KeySetDecl, keys: &[Arc<SetKey>]) -> Option<()> {
+    fn check(&mut self, plan: &Plan, decl: &KeySetDecl, keys: &[Arc<SetKey>]) -> bool {
         let field = if plan.directory.is_some() { "directory" } else { "" };
         let mut wrong = |reason| self.problems.mistake(&decl.at, ConfigError::new(field, reason));
         if let Err(mistakes) = check_set(keys) {
             mistakes.iter().for_each(|mistake| wrong(mistake.to_string()));
-            return None;
+            return false;
         }
-        let now = now();
+        let now = moment::now();
         let will_be_generated = plan.schedule.is_some() && self.engine.key_sets == Purpose::Check;
         let states = keys_at(keys, plan.retire_after, now).keys.states;
         if will_be_generated || states.iter().any(|key| key.state == KeyState::Active) {
             if let (None, Some(end)) = (&plan.schedule, end(&states, now)) {
-                let reason = format!("no key signs from {} on: another one is needed by then", written(end));
+                let reason = format!("no key signs from {} on: another one is needed by then", moment::written(end));
                 self.problems.warning(&decl.at, ConfigError::new(field, reason));
             }
-            return Some(());
+            return true;
         }
         let next = keys.iter().filter_map(|key| key.not_before).filter(|from| *from > now).min();
         wrong(match (keys.is_empty(), next) {
             (true, _) => "has no key".to_owned(),
-            (false, Some(from)) => format!("no key may sign now; the next one signs from {}", written(from)),
+            (false, Some(from)) => format!("no key may sign now; the next one signs from {}", moment::written(from)),
             (false, None) => "no key may sign any more".to_owned(),
         });
-        None
+        false
     }
 }
 
@@ -156,12 +196,6 @@ fn end(keys: &[KeyStatus], now: u64) -> Option<u64> {
         .zip(successors)
         .filter_map(|(key, successor)| key.signs_until.filter(|until| successor.is_none_or(|from| from > *until)));
     ends.filter(|end| *end > now).min()
-}
-
-/// Seconds since 1970 as RFC 3339 writes them.
-fn written(seconds: u64) -> String {
-    let time = i64::try_from(seconds).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    time.map_or_else(|| seconds.to_string(), |time| format!("{time:?}"))
 }
 
 fn stand_in(decl: &KeySetDecl) -> Arc<KeySet> {

@@ -15,15 +15,17 @@ const LONGEST: u64 = 64 * 1024;
 
 /// Keys that do not change until the file is loaded again.
 pub(super) struct Fixed {
-    /// All of them.
+    /// Those that can be used.
     pub keys: Vec<Arc<SetKey>>,
+    /// Whether those are all.
+    pub whole: bool,
     /// What tells them from others: a digest.
     pub content: String,
 }
 
 impl Opening<'_> {
-    /// The keys of a set; none when one of them is wrong.
-    pub(super) fn fixed(&mut self, set: &KeySetDecl, declared: &[KeyDecl]) -> Option<Fixed> {
+    /// The keys that the file has for a set.
+    pub(super) fn fixed(&mut self, set: &KeySetDecl, declared: &[KeyDecl]) -> Fixed {
         let mut content = Context::new(&SHA256);
         let mut keys: Vec<Arc<SetKey>> = Vec::with_capacity(declared.len());
         for decl in declared {
@@ -45,7 +47,7 @@ impl Opening<'_> {
         }
         let digest = content.finish();
         let content = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        (keys.len() == declared.len()).then_some(Fixed { keys, content })
+        Fixed { whole: keys.len() == declared.len(), keys, content }
     }
 
     /// Keys of no set: they are checked, and nothing uses them.

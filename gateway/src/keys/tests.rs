@@ -11,10 +11,11 @@ use signet_keys::{Algorithm, Kid, Labels, PrivateKey};
 use signet_plugin_api::Registry;
 
 use self::folder::Folder;
-use super::{Purpose, now};
+use super::Purpose;
 use crate::{
     compile::Engine,
     config::{self, Known, LoadErrors},
+    moment::now,
     prepare::{Prepared, settle},
 };
 

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use signet_keys::{Algorithm, Directory, FileError, Reading, Schedule, SetKey, scan_every};
 use signet_plugin_api::ConfigError;
 
-use super::{Opening, Plan, Purpose, now};
-use crate::{compile::Engine, config::KeySetDecl};
+use super::{Opening, Plan, Purpose};
+use crate::{compile::Engine, config::KeySetDecl, moment::now};
 
 /// Where the keys are, and who makes them.
 #[derive(Clone)]
@@ -45,19 +45,19 @@ impl Watched {
 }
 
 impl Opening<'_> {
-    /// The keys of a set with a directory; none when there is a mistake.
-    pub(super) fn watched(&mut self, watched: &Watched, decl: &KeySetDecl) -> Option<Vec<Arc<SetKey>>> {
+    /// The keys of a set with a directory that can be used, and whether those are all.
+    pub(super) fn watched(&mut self, watched: &Watched, decl: &KeySetDecl) -> (Vec<Arc<SetKey>>, bool) {
         let told = |error: &FileError| ConfigError::new("directory", error.to_string());
         match watched.first(self.engine.key_sets) {
-            Ok(None) => Some(Vec::new()),
+            Ok(None) => (Vec::new(), true),
             Ok(Some(Reading { keys, mistakes, warnings, .. })) => {
                 warnings.iter().for_each(|warning| self.problems.warning(&decl.at, told(warning)));
                 mistakes.iter().for_each(|mistake| self.problems.mistake(&decl.at, told(mistake)));
-                mistakes.is_empty().then_some(keys)
+                (keys, mistakes.is_empty())
             }
             Err(error) => {
                 self.problems.mistake(&decl.at, told(&error));
-                None
+                (Vec::new(), false)
             }
         }
     }

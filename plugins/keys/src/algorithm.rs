@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::kind::Kind;
+
 /// An `alg`. There is no `none`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[expect(missing_docs, reason = "the names are the RFC's")]
@@ -64,6 +66,11 @@ impl Algorithm {
             Self::Es512 => "ES512",
             Self::EdDsa => "EdDSA",
         }
+    }
+
+    /// Whether something here signs with it: with all but ES512.
+    pub const fn can_sign(self) -> bool {
+        Kind::of(self).is_some()
     }
 
     /// Whether who verifies can also sign.

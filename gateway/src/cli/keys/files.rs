@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    process,
+    process::{self, ExitCode},
 };
 
 use signet_keys::KeyError;
@@ -20,6 +20,8 @@ pub(super) enum Trouble {
     File(String),
     /// A key that cannot be used: exit code 2.
     Key(String),
+    /// What the operator has been told already.
+    Told(ExitCode),
 }
 
 impl Trouble {

@@ -1,9 +1,6 @@
 //! `signet keys generate`: a new private key, to standard output or into a file of its owner.
 
-use std::{
-    path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use signet_keys::{Algorithm, Kid, Labels, PrivateKey};
@@ -13,7 +10,7 @@ use super::{
     algorithm,
     files::{Trouble, write},
 };
-use crate::config::rfc3339;
+use crate::moment;
 
 /// Bits of an RSA key when nobody says.
 const RSA_BITS: u32 = 2048;
@@ -63,7 +60,9 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
     let key = PrivateKey::generate(alg, bits.unwrap_or(RSA_BITS)).map_err(wrong)?;
     let kid = kid.map_or_else(|| Kid::new(&key.thumbprint()), |kid| Kid::new(&kid));
     let text = match format {
-        Format::Jwk => key.to_jwk(&Labels { kid: Some(kid.clone()), issued_at: now(), not_before, not_after }),
+        Format::Jwk => {
+            key.to_jwk(&Labels { kid: Some(kid.clone()), issued_at: Some(moment::now()), not_before, not_after })
+        }
         Format::Pem => key.to_pem(),
     };
     write(&text.map_err(wrong)?, out.as_deref())?;
@@ -95,10 +94,6 @@ fn is_rsa(algorithm: Algorithm) -> bool {
     algorithm.as_str().starts_with(['R', 'P'])
 }
 
-fn now() -> Option<u64> {
-    SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|passed| passed.as_secs())
-}
-
 fn kid(text: &str) -> Result<String, &'static str> {
     if text.is_empty() || text.contains(char::is_control) {
         return Err("expected a text without control characters");
@@ -107,6 +102,6 @@ fn kid(text: &str) -> Result<String, &'static str> {
 }
 
 fn moment(text: &str) -> Result<u64, &'static str> {
-    let seconds = text.parse().ok().or_else(|| rfc3339(text));
+    let seconds = text.parse().ok().or_else(|| moment::parse(text));
     seconds.ok_or("expected seconds since 1970, or a time such as 2026-01-31T08:00:00Z")
 }

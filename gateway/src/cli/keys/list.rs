@@ -3,24 +3,20 @@
 use std::{
     fmt,
     io::{self, Write},
-    path::PathBuf,
-    sync::Arc,
+    ptr,
 };
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use signet_keys::{Reading, keys_at};
-use signet_plugin_api::{KeySets, KeyState, KeyStatus, Registry, SigningBackend};
+use signet_plugin_api::{KeyState, KeyStatus, Registry};
 
-use super::{
-    files::Trouble,
-    sets::{Selection, Watched, label, time},
-};
+use super::{files::Trouble, sets::Selection};
 use crate::{
     cli::{report, say},
-    compile::{Engine, Problem},
-    config::{KeySetDecl, Loaded},
-    keys::{self, Opened, now},
+    compile::{Engine, Problems},
+    config::{KeySetDecl, Places},
+    keys::{self, Seen},
+    moment::{now, written},
     prepare::locate,
 };
 
@@ -44,72 +40,45 @@ enum Format {
 /// A set at this moment.
 struct Listed<'a> {
     set: &'a KeySetDecl,
-    directory: Option<PathBuf>,
-    keys: Vec<KeyStatus>,
+    seen: &'a Seen,
 }
 
-/// Prints the sets. Keys that cannot be used are told, and make exit code 2.
+/// Prints the sets. Mistakes of key sets and keys are told, and make exit code 2.
 pub(super) fn run(registry: &Registry, arguments: &Arguments) -> Result<(), Trouble> {
     let Arguments { selection, format } = arguments;
+    let signing_backend = selection.backend()?;
     let mut loaded = selection.load(registry)?;
-    let mut unusable = 0;
-    let in_file = opened(selection, registry, &mut loaded, &mut unusable)?;
-    let now = now();
-    let mut listed = Vec::new();
-    for set in selection.of(&loaded.model.key_sets)? {
-        if let Some(watched) = selection.watched(set)? {
-            let keys = states(&watched, now, &mut unusable)?;
-            let directory = Some(watched.directory.path().to_owned());
-            listed.push(Listed { set, directory, keys });
-        } else if let Some(keys) = in_file.get(&set.id).map(|set| set.keys()).filter(|keys| !keys.states.is_empty()) {
-            listed.push(Listed { set, directory: None, keys: keys.states.clone() });
-        }
-    }
-    for Listed { set, keys, .. } in &listed {
-        if !keys.iter().any(|key| key.state == KeyState::Active) {
-            say(format_args!("signet: warning: {}: no key signs now", label(set)));
-        }
-    }
-    print(&listed, *format, now).map_err(|error| Trouble::File(format!("cannot write: {error}")))?;
-    if unusable == 0 { Ok(()) } else { Err(Trouble::Key("not all keys can be used".to_owned())) }
-}
-
-/// The sets whose keys stand in the file, as a gateway has them.
-fn opened(
-    selection: &Selection,
-    registry: &Registry,
-    loaded: &mut Loaded,
-    unusable: &mut usize,
-) -> Result<Arc<KeySets>, Trouble> {
     let engine = Engine::at_rest(registry).map_err(|error| Trouble::File(error.to_string()))?;
-    // It takes every key; what the gateways sign with is theirs.
-    let engine = Engine { signing_backend: SigningBackend::Openssl, ..engine };
-    let Opened { sets, problems, .. } = keys::open(&mut loaded.model, selection.base(), &engine);
-    let (mistakes, warnings) = problems.into_parts();
-    // Directories are looked at here, file by file.
-    let elsewhere = |problem: &&Problem| problem.field != "directory";
-    for warning in warnings.iter().filter(elsewhere) {
-        say(report::warning(selection.file(), &locate(warning, &loaded.places)));
+    let engine = Engine { signing_backend, ..engine };
+    let (seen, problems) = keys::look(&mut loaded.model, selection.base(), &engine);
+    let sets = &loaded.model.key_sets;
+    let meant = selection.of(sets)?;
+    let listed: Vec<Listed<'_>> = sets
+        .iter()
+        .zip(&seen)
+        .filter(|(set, _)| meant.iter().any(|meant| ptr::eq(*meant, *set)))
+        .filter_map(|(set, seen)| Some(Listed { set, seen: seen.as_ref()? }))
+        .collect();
+    let sound = tell(selection, problems, &loaded.places);
+    for Seen { plan, keys } in listed.iter().map(|set| set.seen) {
+        if !keys.iter().any(|key| key.state == KeyState::Active) {
+            say(format_args!("signet: warning: {}: no key signs now", plan.name));
+        }
     }
-    for mistake in mistakes.iter().filter(elsewhere) {
-        *unusable += 1;
-        say(report::mistake(selection.file(), &locate(mistake, &loaded.places)));
-    }
-    Ok(sets)
+    print(&listed, *format, now()).map_err(|error| Trouble::File(format!("cannot write: {error}")))?;
+    if sound { Ok(()) } else { Err(Trouble::Key("no gateway would start with these key sets".to_owned())) }
 }
 
-/// The keys of a directory. Before the gateway makes the first one, there may be no directory.
-fn states(watched: &Watched, now: u64, unusable: &mut usize) -> Result<Vec<KeyStatus>, Trouble> {
-    let Watched { plan, directory } = watched;
-    if plan.schedule.is_some() && !directory.path().exists() {
-        return Ok(Vec::new());
+/// Tells what is wrong; whether nothing is.
+fn tell(selection: &Selection, problems: Problems, places: &Places) -> bool {
+    let (mistakes, warnings) = problems.into_parts();
+    for warning in &warnings {
+        say(report::warning(selection.file(), &locate(warning, places)));
     }
-    let Reading { keys, mistakes, warnings, .. } =
-        directory.read().map_err(|error| Trouble::File(error.to_string()))?;
-    *unusable += mistakes.len();
-    mistakes.iter().for_each(|mistake| say(format_args!("signet: {mistake}")));
-    warnings.iter().for_each(|warning| say(format_args!("signet: warning: {warning}")));
-    Ok(keys_at(&keys, plan.retire_after, now).keys.states)
+    for mistake in &mistakes {
+        say(report::mistake(selection.file(), &locate(mistake, places)));
+    }
+    mistakes.is_empty()
 }
 
 fn print(listed: &[Listed<'_>], format: Format, now: u64) -> io::Result<()> {
@@ -125,7 +94,7 @@ fn print(listed: &[Listed<'_>], format: Format, now: u64) -> io::Result<()> {
 
 impl Listed<'_> {
     fn next_change(&self, now: u64) -> Option<u64> {
-        let times = self.keys.iter().flat_map(|key| [key.signs_from, key.signs_until, key.published_until]);
+        let times = self.seen.keys.iter().flat_map(|key| [key.signs_from, key.signs_until, key.published_until]);
         times.flatten().filter(|time| *time > now).min()
     }
 
@@ -143,9 +112,9 @@ impl Listed<'_> {
         json!({
             "id": &*self.set.id,
             "name": self.set.name.as_deref(),
-            "directory": self.directory.as_ref().map(|path| path.display().to_string()),
+            "directory": self.seen.plan.directory.as_ref().map(|path| path.display().to_string()),
             "next_change": self.next_change(now),
-            "keys": self.keys.iter().map(key).collect::<Vec<_>>(),
+            "keys": self.seen.keys.iter().map(key).collect::<Vec<_>>(),
         })
     }
 }
@@ -153,14 +122,15 @@ impl Listed<'_> {
 /// A line for the set, one for the columns, and one for each key.
 impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(label(self.set))?;
-        if let Some(directory) = &self.directory {
+        let Seen { plan, keys } = self.seen;
+        f.write_str(&plan.name)?;
+        if let Some(directory) = &plan.directory {
             write!(f, " ({})", directory.display())?;
         }
-        let moment = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), time);
-        let width = self.keys.iter().map(|key| key.kid.chars().count()).max().unwrap_or(0).max(3);
+        let moment = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), written);
+        let width = keys.iter().map(|key| key.kid.chars().count()).max().unwrap_or(0).max(3);
         write!(f, "\n  {:width$}  ALG    STATE     {:20}  {:20}  PUBLISHED UNTIL", "KID", "SIGNS FROM", "SIGNS UNTIL")?;
-        for KeyStatus { kid, alg, state, signs_from, signs_until, published_until } in &self.keys {
+        for KeyStatus { kid, alg, state, signs_from, signs_until, published_until } in keys {
             let [from, until, published] = [*signs_from, *signs_until, *published_until].map(moment);
             write!(f, "\n  {kid:width$}  {alg:5}  {:8}  {from:20}  {until:20}  {published}", state.as_str())?;
         }

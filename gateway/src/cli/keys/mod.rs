@@ -45,11 +45,12 @@ pub(super) fn run(registry: &Registry, command: Command) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Trouble::File(reason)) => fail(1, format_args!("{reason}")),
         Err(Trouble::Key(reason)) => fail(2, format_args!("{reason}")),
+        Err(Trouble::Told(code)) => code,
     }
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {
-    Algorithm::parse(name).filter(|algorithm| *algorithm != Algorithm::Es512).ok_or_else(|| {
+    Algorithm::parse(name).filter(|algorithm| algorithm.can_sign()).ok_or_else(|| {
         "expected RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, HS256, HS384 or HS512".to_owned()
     })
 }

@@ -10,11 +10,12 @@ use signet_plugin_api::{KeyState, Registry};
 
 use super::{
     files::Trouble,
-    sets::{Selection, Watched, time},
+    sets::{Selection, Watched},
 };
 use crate::{
     cli::say,
-    keys::{Plan, now},
+    keys::Plan,
+    moment::{now, written},
 };
 
 /// What `signet keys rotate` is told.
@@ -37,7 +38,7 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(registry: &Registry, arguments: &Arguments) -> Result<(), Trouble> {
     let Arguments { selection, at_once } = arguments;
     let loaded = selection.load(registry)?;
-    let Watched { plan, directory } = selection.one_with_directory(&loaded.model.key_sets)?;
+    let Watched { plan, directory } = selection.one_with_directory(&loaded.model.key_sets, selection.backend()?)?;
     let now = now();
     let algorithm = algorithm(&plan, &directory, now)?;
     let told = if *at_once {
@@ -70,7 +71,7 @@ fn rotated(plan: &Plan, rotation: &Rotation, now: u64) -> String {
     let Rotation { kid, signs_from, replaces, planned } = rotation;
     let set = &plan.name;
     let Some(replaces) = replaces else { return format!("{set}: {kid} signs now; no key did") };
-    let (from, left) = (time(*signs_from), duration(signs_from.saturating_sub(now)));
+    let (from, left) = (written(*signs_from), duration(signs_from.saturating_sub(now)));
     if *planned {
         return format!(
             "{set}: {kid} signs from {from} (in {left}), as planned: any sooner, verifiers might not know it"

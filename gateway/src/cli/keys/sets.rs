@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use chrono::DateTime;
 use signet_keys::Directory;
 use signet_plugin_api::{ConfigError, Registry, SigningBackend};
 
 use super::files::Trouble;
 use crate::{
-    cli::{report, say},
+    cli::{report, say, settings},
     config::{self, KeySetDecl, Known, LoadErrors, Loaded, Mistake},
     keys::Plan,
 };
@@ -19,6 +18,9 @@ pub(in crate::cli) struct Selection {
     /// Kong declarative file, YAML or JSON, as `run` takes it
     #[arg(short = 'c', value_name = "FILE")]
     file: PathBuf,
+    /// Process settings, as `run` takes them: which keys can sign depends on `signing_backend`
+    #[arg(short = 's', value_name = "SETTINGS")]
+    settings: Option<PathBuf>,
     /// A key set, by its name or its id
     #[arg(value_name = "NAME")]
     name: Option<String>,
@@ -50,6 +52,11 @@ impl Selection {
         }
     }
 
+    /// What makes signatures in the gateways of these settings.
+    pub(super) fn backend(&self) -> Result<SigningBackend, Trouble> {
+        settings(self.settings.as_deref()).map(|settings| settings.signing_backend).map_err(Trouble::Told)
+    }
+
     /// The sets that are meant: the one that is named, or all.
     pub(super) fn of<'a>(&self, sets: &'a [KeySetDecl]) -> Result<Vec<&'a KeySetDecl>, Trouble> {
         let Some(wanted) = self.name.as_deref() else { return Ok(sets.iter().collect()) };
@@ -58,41 +65,38 @@ impl Selection {
             Some(set) => Ok(vec![set]),
             None if sets.is_empty() => Err(Trouble::Key(format!("{} has no key set", self.file.display()))),
             None => {
-                let names = names(sets);
+                let names = names(sets.iter().map(label));
                 Err(Trouble::Key(format!("{} has no key set `{wanted}`, but {names}", self.file.display())))
             }
         }
     }
 
     /// The one set whose directory is meant.
-    pub(super) fn one_with_directory(&self, sets: &[KeySetDecl]) -> Result<Watched, Trouble> {
+    pub(super) fn one_with_directory(&self, sets: &[KeySetDecl], backend: SigningBackend) -> Result<Watched, Trouble> {
         let meant = self.of(sets)?;
-        let with_directory: Vec<&KeySetDecl> = meant.iter().copied().filter(|set| set.directory.is_some()).collect();
+        let mut plans = meant.iter().map(|set| self.plan(set)).collect::<Result<Vec<Plan>, Trouble>>()?;
+        plans.retain(|plan| plan.directory.is_some());
         let file = self.file.display();
-        match with_directory.as_slice() {
-            [one] => self
-                .watched(one)?
-                .ok_or_else(|| Trouble::Key(format!("{file}: key set {} has no `directory`", names([*one])))),
-            [] if self.name.is_some() => Err(Trouble::Key(format!(
-                "{file}: key set {} has no `directory`: its keys stand in the file",
-                names(meant)
-            ))),
-            [] => Err(Trouble::Key(format!("{file} has no key set with a `directory`"))),
-            several => {
-                let names = names(several.iter().copied());
+        match plans.as_slice() {
+            [plan @ Plan { directory: Some(path), .. }] => {
+                Ok(Watched { directory: Directory::new(path, plan.algorithm, backend), plan: plan.clone() })
+            }
+            several @ [_, ..] => {
+                let names = names(several.iter().map(|plan| &*plan.name));
                 Err(Trouble::Key(format!("{file} has several key sets with a `directory`, name one: {names}")))
             }
+            [] if self.name.is_some() => Err(Trouble::Key(format!(
+                "{file}: key set {} has no `directory`: its keys stand in the file",
+                names(meant.into_iter().map(label))
+            ))),
+            [] => Err(Trouble::Key(format!("{file} has no key set with a `directory`"))),
         }
     }
 
-    /// The directory of a set, if it has one. OpenSSL reads every key; what the gateways sign with is theirs.
-    pub(super) fn watched(&self, set: &KeySetDecl) -> Result<Option<Watched>, Trouble> {
-        let plan = Plan::of(set, self.base()).map_err(|ConfigError { field, reason, .. }| {
+    fn plan(&self, set: &KeySetDecl) -> Result<Plan, Trouble> {
+        Plan::of(set, self.base()).map_err(|ConfigError { field, reason, .. }| {
             Trouble::Key(format!("{}: {}: {reason}", self.file.display(), set.at.field(&field)))
-        })?;
-        let directory = |path: &PathBuf| Directory::new(path, plan.algorithm, SigningBackend::Openssl);
-        let directory = plan.directory.as_ref().map(directory);
-        Ok(directory.map(|directory| Watched { plan, directory }))
+        })
     }
 
     /// The file.
@@ -107,14 +111,8 @@ impl Selection {
 }
 
 /// What people call it.
-pub(super) fn label(set: &KeySetDecl) -> &str {
+fn label(set: &KeySetDecl) -> &str {
     set.name.as_deref().unwrap_or(&set.id)
-}
-
-/// Seconds since 1970 as RFC 3339 writes them.
-pub(super) fn time(seconds: u64) -> String {
-    let time = i64::try_from(seconds).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    time.map_or_else(|| seconds.to_string(), |time| format!("{time:?}"))
 }
 
 /// Of the whole file, or of what stands in these two collections.
@@ -123,6 +121,6 @@ fn concerns_keys(mistake: &Mistake) -> bool {
     ["", "key_sets", "keys"].contains(&collection)
 }
 
-fn names<'a>(sets: impl IntoIterator<Item = &'a KeySetDecl>) -> String {
-    sets.into_iter().map(|set| format!("`{}`", label(set))).collect::<Vec<_>>().join(", ")
+fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
