@@ -194,13 +194,16 @@ impl Operator {
         let ahead = if *self == Self::Hasty { 0 } else { BEFORE };
         let (begin, mut signs_from) = (Instant::now(), vec![0]);
         while begin.elapsed() < time {
-            signs_from.push(now() + ahead);
-            put_key(directory, &format!("k{}", signs_from.len() - 1), now() + ahead);
+            if begin.elapsed() >= EVERY * u32::try_from(signs_from.len() - 1).unwrap() {
+                let from = now() + ahead;
+                put_key(directory, &format!("k{}", signs_from.len()), from);
+                signs_from.push(from);
+            }
             if *self == Self::Tidy {
-                let followed = signs_from.iter().skip(1).filter(|time| **time < now()).count();
+                let followed = signs_from.iter().skip(1).filter(|time| **time <= now()).count();
                 (0..followed).for_each(|old| drop(fs::remove_file(directory.join(format!("k{old}.jwk")))));
             }
-            thread::sleep(EVERY);
+            thread::sleep(Duration::from_millis(20));
         }
     }
 }
