@@ -34,10 +34,10 @@ use crate::shared::{clock, names::remove_lookalikes, refusal::overloaded};
 
 pub use self::parts::TokenParts;
 
-/// A generous guess at the claims of ours, so that one allocation is enough.
-const USUAL_CLAIMS: usize = 512;
 /// No less than `iat`, `exp`, `nbf` and `jti` take.
 const ISSUE: usize = 128;
+/// A generous guess at the claims of ours, so that one allocation is enough.
+const USUAL_CLAIMS: usize = 512 + ISSUE;
 
 /// The plugin, compiled: the key is parsed, the token's header is encoded.
 pub(crate) struct XCustomJwt {
@@ -49,13 +49,6 @@ pub(crate) struct XCustomJwt {
     upstream: Bytes,
     downstream: Option<Bytes>,
     verbose: bool,
-}
-
-/// A token that a caller is to have.
-struct Wanted {
-    issuing: Issuing,
-    /// All that enters the token but what is written when it is issued: its lineage, then its claims.
-    text: Vec<u8>,
 }
 
 /// The token of this request, for the response.
@@ -99,8 +92,8 @@ impl Handler for XCustomJwt {
             let message = "no token can be signed at the moment";
             return Ok(Flow::Respond(Response::error(StatusCode::SERVICE_UNAVAILABLE, message)));
         };
-        let wanted = self.wanted(issuing, &caller, request, cx)?;
-        let value = match self.token(wanted).await {
+        let lasting = self.lasting(&issuing, &caller, request, cx)?;
+        let value = match self.token(issuing, lasting).await {
             Ok(value) => value,
             Err(error) => match &*error {
                 NoToken::Busy => return Ok(Flow::Respond(overloaded("too many tokens are waiting to be signed"))),
@@ -125,45 +118,46 @@ impl Handler for XCustomJwt {
 }
 
 impl XCustomJwt {
-    fn wanted(
+    /// All that enters a token but what is written when it is issued: its claims, and before them what its tokens have in
+    /// common, where they are kept.
+    fn lasting(
         &self,
-        issuing: Issuing,
+        issuing: &Issuing,
         caller: &Caller<'_>,
         request: &Request<'_>,
         cx: &Context,
-    ) -> Result<Wanted, PluginError> {
+    ) -> Result<Vec<u8>, PluginError> {
         let service = cx.service().ok_or_else(|| PluginError::new("the route has no service"))?;
         let facts = Facts { caller, service, cx, head: request.head(), client: request.client() };
-        let mut text = Vec::with_capacity(issuing.lineage().len() + USUAL_CLAIMS);
-        text.extend_from_slice(issuing.lineage());
+        let lineage = if self.reuse.is_some() { issuing.lineage() } else { &[] };
+        let mut text = Vec::with_capacity(lineage.len() + USUAL_CLAIMS);
+        text.extend_from_slice(lineage);
         self.mint
             .write_lasting(&mut text, &facts)
             .map_err(|error| PluginError::with_source("the claims cannot be written", error))?;
-        Ok(Wanted { issuing, text })
+        Ok(text)
     }
 
     /// One that was signed before, where that is allowed, or a new one.
-    async fn token(&self, wanted: Wanted) -> Result<HeaderValue, Arc<NoToken>> {
+    async fn token(&self, issuing: Issuing, lasting: Vec<u8>) -> Result<HeaderValue, Arc<NoToken>> {
         let now = clock::now();
-        let Some(reuse) = &self.reuse else { return self.sign(&wanted, now).await.map_err(Arc::new) };
-        if let Some(value) = reuse.known(&wanted.text, now).await {
+        let Some(reuse) = &self.reuse else { return self.sign(issuing, lasting, now).await.map_err(Arc::new) };
+        if let Some(value) = reuse.known(&lasting, now).await {
             return Ok(value);
         }
+        let mut claims = Vec::with_capacity(lasting.len() + ISSUE);
+        claims.extend_from_slice(lasting.get(issuing.lineage().len()..).unwrap_or_default());
         // In a box: what a signature needs must not make every request's state larger.
-        Box::pin(reuse.signed_once(&wanted.text, now, self.sign(&wanted, now))).await
+        Box::pin(reuse.signed_once(&lasting, now, self.sign(issuing, claims, now))).await
     }
 
     /// RSA takes about a millisecond: on a thread of its own it delays no other request of this worker.
-    async fn sign(&self, wanted: &Wanted, now: u64) -> Result<HeaderValue, NoToken> {
-        let issuing = &wanted.issuing;
-        let mut claims = Vec::with_capacity(wanted.text.len() + ISSUE);
-        claims.extend_from_slice(wanted.text.get(issuing.lineage().len()..).unwrap_or_default());
+    async fn sign(&self, issuing: Issuing, mut claims: Vec<u8>, now: u64) -> Result<HeaderValue, NoToken> {
         self.mint.write_issue(&mut claims, now);
         let draft = issuing.encode(claims);
         if !issuing.is_slow() {
             return Ok(issuing.sign(draft)?);
         }
-        let issuing = issuing.clone();
         Ok(self.pool.run(move || issuing.sign(draft)).await.map_err(|Busy| NoToken::Busy)??)
     }
 }
