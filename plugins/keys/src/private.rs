@@ -197,6 +197,7 @@ pub(crate) fn library(error: ErrorStack) -> KeyError {
     KeyError::new(format!("the cryptographic library refuses it: {reason}"))
 }
 
-fn octets(number: &BigNumRef) -> Zeroizing<Vec<u8>> {
+/// The big-endian octets of a number, wiped when they are dropped.
+pub(crate) fn octets(number: &BigNumRef) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(number.to_vec())
 }

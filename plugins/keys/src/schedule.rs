@@ -71,11 +71,6 @@ impl Schedule {
         scan_every(self.publish_before)
     }
 
-    /// What verifiers may count on: [`overlap`].
-    pub fn overlap(&self) -> Overlap {
-        overlap(self.publish_before, self.retire_after)
-    }
-
     /// The next key that is to be made at `now`; none when the keys that are there suffice. It goes from the key that signs
     /// to its successors: where one follows too late, another is due. Far keys, of a clock that was wrong once, fill no gap.
     pub(crate) fn due(&self, in_order: &[Window], now: u64) -> Option<Due> {

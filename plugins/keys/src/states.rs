@@ -2,11 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use ring::digest;
+use openssl::sha::sha256;
 use signet_plugin_api::{Bytes, HeaderValue, KeyState, KeyStatus, Keys, Signer, SigningKey};
 
-use crate::{Algorithm, KeyError, Kid, PublicKey, jwk_set};
+use crate::{Algorithm, KeyError, Kid, PublicKey, jwk_set, public::base64url};
 
 /// A key of a set, ready to sign.
 #[derive(Clone)]
@@ -183,9 +182,8 @@ fn status(key: &SetKey, window: &Window, retire_after: u64, now: u64) -> KeyStat
 
 /// A strong entity tag (RFC 9110, 8.8.3): 128 bits of a digest.
 fn etag(public: &str) -> HeaderValue {
-    let digest = digest::digest(&digest::SHA256, public.as_bytes());
-    let short = digest.as_ref().get(..16).unwrap_or_default();
-    let tag = format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(short));
+    let digest = sha256(public.as_bytes());
+    let tag = format!("\"{}\"", base64url(digest.get(..16).unwrap_or_default()));
     // Letters, digits, `-` and `_` are always a value; a tag that matches nothing would only cost a transfer.
     HeaderValue::try_from(tag).unwrap_or_else(|_| HeaderValue::from_static("W/\"\""))
 }

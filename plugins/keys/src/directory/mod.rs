@@ -39,8 +39,6 @@ pub struct Reading {
     pub mistakes: Vec<FileError>,
     /// What is legal but unwise: who may read the files, and remarks on the keys.
     pub warnings: Vec<FileError>,
-    /// Whether any of this is other than at the last reading, and has to be told.
-    pub changed: bool,
 }
 
 /// What earlier readings found.
@@ -49,7 +47,6 @@ struct Known {
     files: BTreeMap<OsString, Remembered>,
     /// Files of retired keys, with the time at which they were first seen to be that.
     retired: BTreeMap<OsString, u64>,
-    told: Option<Reading>,
 }
 
 /// A file as it was read.
@@ -117,11 +114,7 @@ impl Directory {
     pub fn read(&self) -> Result<Reading, FileError> {
         let scan = self.scan()?;
         let keys = scan.members.into_iter().map(|member| member.key).collect();
-        let mut reading = Reading { keys, mistakes: scan.mistakes, warnings: scan.warnings, changed: true };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        reading.changed = known.told.as_ref().is_none_or(|told| !told.says_the_same(&reading));
-        known.told = Some(reading.clone());
-        Ok(reading)
+        Ok(Reading { keys, mistakes: scan.mistakes, warnings: scan.warnings })
     }
 
     fn scan(&self) -> Result<Scan, FileError> {
@@ -185,14 +178,5 @@ impl Directory {
             Some(mistake) => Err(mistake),
             None => Ok((key, loaded)),
         }
-    }
-}
-
-impl Reading {
-    fn says_the_same(&self, other: &Self) -> bool {
-        self.mistakes == other.mistakes
-            && self.warnings == other.warnings
-            && self.keys.len() == other.keys.len()
-            && self.keys.iter().zip(&other.keys).all(|(one, other)| Arc::ptr_eq(one, other))
     }
 }

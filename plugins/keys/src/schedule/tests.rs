@@ -21,9 +21,9 @@ fn the_files_are_looked_at_every_tenth_of_the_time_before_a_key_signs_within_bou
 
 #[test]
 fn verifiers_get_what_noticing_and_clocks_leave_over() {
-    let day = schedule(86_400, 86_400, 86_400).overlap();
+    let day = overlap(86_400, 86_400);
     assert_eq!(day, Overlap { longest_cache: 86_400 - 10 - 1, longest_token: 86_399 });
-    let shortest = schedule(1, 2, 1).overlap();
+    let shortest = overlap(2, 1);
     assert_eq!(shortest, Overlap { longest_cache: 0, longest_token: 0 });
     assert_eq!(overlap(0, 0), shortest);
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use signet_plugin_api::{Signer, SigningBackend};
 
-use crate::{Algorithm, KeyError, PrivateKey};
+use crate::{Algorithm, KeyError, PrivateKey, kind::Kind};
 
 /// What a new signer signs first.
 const TRIAL: &[u8] = b"trial";
@@ -40,9 +40,8 @@ const fn is_slow(algorithm: Algorithm) -> bool {
 
 /// Octets of one half of an ECDSA signature (RFC 7518, 3.4); nothing for the other algorithms.
 const fn half(algorithm: Algorithm) -> Option<usize> {
-    match algorithm {
-        Algorithm::Es256 => Some(32),
-        Algorithm::Es384 => Some(48),
+    match Kind::of(algorithm) {
+        Some(Kind::Curve(curve)) => Some(curve.octets()),
         _ => None,
     }
 }

@@ -18,7 +18,10 @@ use signet_plugin_api::{Signer, SigningFailed};
 use zeroize::Zeroizing;
 
 use super::{half, is_slow, not_for, not_whole};
-use crate::{Algorithm, KeyError, PrivateKey, private::Material};
+use crate::{
+    Algorithm, KeyError, PrivateKey,
+    private::{Material, octets},
+};
 
 /// ring's bounds on the keys that it signs with: the size of the modulus, what the size of a prime must be a multiple of,
 /// and the size of the public exponent.
@@ -180,10 +183,6 @@ fn ed25519_key(pair: &PKey<Private>) -> Result<Key, KeyError> {
     let seed = pair.raw_private_key().map(Zeroizing::new).map_err(|_| not_whole())?;
     let public = pair.raw_public_key().map_err(|_| not_whole())?;
     Ed25519KeyPair::from_seed_and_public_key(&seed, &public).map(Key::Ed25519).map_err(rejected)
-}
-
-fn octets(number: &BigNumRef) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(number.to_vec())
 }
 
 fn rejected(_: KeyRejected) -> KeyError {

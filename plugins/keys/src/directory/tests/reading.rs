@@ -63,25 +63,6 @@ fn a_file_that_cannot_be_used_is_named_and_the_others_go_on() {
 }
 
 #[test]
-fn what_is_wrong_is_told_once_and_again_when_it_changes() {
-    let folder = Folder::new();
-    folder.write("a.jwk", &jwk("a", None));
-    let directory = directory(&folder);
-    let changed = || directory.read().unwrap().changed;
-    assert_eq!([changed(), changed()], [true, false]);
-    folder.write("b.jwk", "{");
-    assert_eq!([changed(), changed()], [true, false]);
-    folder.write("b.jwk", "{}");
-    assert_eq!([changed(), changed()], [true, false]);
-    folder.write("c.jwk", &jwk("c", Some(7)));
-    assert_eq!([changed(), changed()], [true, false]);
-    folder.allow("c.jwk", 0o644);
-    assert_eq!([changed(), changed()], [true, false], "a warning, too");
-    fs::remove_file(folder.path().join("b.jwk")).unwrap();
-    assert_eq!([changed(), changed()], [true, false]);
-}
-
-#[test]
 fn only_who_removes_a_file_takes_its_key_away() {
     let folder = Folder::new();
     let text = jwk("a", None);
