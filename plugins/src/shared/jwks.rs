@@ -14,12 +14,9 @@ use openssl::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use signet_keys::Algorithm;
+use signet_keys::{Algorithm, KeyError};
 
-use super::{
-    jws::key_id,
-    verification::{KeyError, VerificationKey},
-};
+use super::{jws::key_id, verification::VerificationKey};
 
 /// How many keys a set may have.
 const MAX_KEYS: usize = 100;
@@ -72,7 +69,7 @@ impl Jwks {
         for (position, text) in document.keys.into_iter().enumerate() {
             match Jwk::parse(text).and_then(|jwk| Ok((jwk.key_id()?, Arc::new(jwk.verification_key()?)))) {
                 Ok(key) => set.keys.push(key),
-                Err(KeyError(reason)) => set.skipped.push(KeyError(format!("keys[{position}]: {reason}"))),
+                Err(error) => set.skipped.push(KeyError::new(format!("keys[{position}]: {error}"))),
             }
         }
         Ok(set)

@@ -19,7 +19,7 @@ use ring::{
     signature::{self as ring_signature, RsaPublicKeyComponents, UnparsedPublicKey},
 };
 
-use signet_keys::Algorithm;
+use signet_keys::{Algorithm, KeyError};
 
 /// Octets of one half of a signature with P-521 (RFC 7518, 3.4).
 const P521_HALF: usize = 66;
@@ -35,17 +35,6 @@ pub(crate) struct VerificationKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the signature does not verify")]
 pub(crate) struct BadSignature;
-
-/// Why a text is not a key that can verify.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct KeyError(pub(super) String);
-
-impl KeyError {
-    pub(super) fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
-    }
-}
 
 /// ring has what is verified often: it is as fast as OpenSSL through its crate or faster, allocates nothing and shares no
 /// state between threads. P-521 and Ed448 it does not have; OpenSSL, which TLS links anyway, does.
