@@ -1,8 +1,10 @@
 //! The status listener, and what the process says of itself.
 
-use signet_integration::{Gateway, Request, Upstream};
+use std::{collections::BTreeSet, fs};
 
-use crate::setup::{CONSUMERS, service};
+use signet_integration::{Gateway, Request, Upstream, wait_until};
+
+use crate::setup::{CONSUMERS, repository, service};
 
 #[test]
 fn status_shows_what_is_served() {
@@ -71,6 +73,29 @@ fn metrics_count_requests_by_service_route_and_code() {
     assert_eq!(count(&["code=\"404\"", "source=\"gateway\""]), Some(1.0), "{text}");
     assert!(text.contains("signet_build_info{"), "{text}");
     assert!(text.contains("signet_request_duration_seconds_bucket{"), "{text}");
+}
+
+#[test]
+fn the_settings_page_has_every_series_and_no_other() {
+    let upstream = Upstream::echo();
+    let config = "{iss: 'https://gw.test', jku: 'https://gw.test/jwks', key_set: signing, reuse_for: 60}";
+    let plugins = format!("{{name: key-auth}}, {{name: x-custom-jwt, config: {config}}}");
+    let routes = format!("- {{name: x, paths: [/x], plugins: [{plugins}]}}");
+    let key_sets = "\nkey_sets: [{name: signing, directory: keys, algorithm: ES256, rotate_every: 86400}]\n";
+    let gateway = Gateway::start(&(service(&upstream, &routes) + CONSUMERS + key_sets));
+    gateway.send(&Request::get("/x").header("apikey", "alice-key"));
+    let page = fs::read_to_string(repository("docs/settings.md")).unwrap();
+    let cells = page.lines().filter(|line| line.starts_with("| `signet_")).filter_map(|line| line.split('|').nth(1));
+    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let told: BTreeSet<&str> = names.filter_map(|name| name.split('{').next()).collect();
+    assert!(told.len() > 10, "{told:?}");
+    let shown = || -> BTreeSet<String> {
+        let text = gateway.get_status("/metrics").text();
+        text.lines().filter_map(|line| Some(line.strip_prefix("# TYPE ")?.split(' ').next()?.to_owned())).collect()
+    };
+    // The next key is made, and a request counted, a moment later.
+    let same = || shown().iter().map(String::as_str).eq(told.iter().copied());
+    wait_until(same, || format!("told: {told:#?}\nshown: {:#?}", shown()));
 }
 
 #[test]
