@@ -155,6 +155,14 @@ fn yaml_is_read_only_where_texts_become_models() {
 }
 
 #[test]
+fn private_keys_are_held_where_keys_and_handshakes_are_made() {
+    const HOMES: [&str; 4] = ["plugins/keys/", "gateway/src/tls/", "gateway/src/runtime/upstream", "integration/"];
+    let held = ["PKey<Private>", "RsaKeyPair", "EcdsaKeyPair", "Ed25519KeyPair", "rsa::KeyPair"];
+    let broken = code_outside(&HOMES, |line| held.iter().any(|name| line.contains(name)));
+    assert_none("elsewhere a `Signer` signs", &broken);
+}
+
+#[test]
 fn the_engine_names_no_built_in_plugin() {
     const HOMES: [&str; 4] = ["gateway/src/main.rs", "plugins/", "integration/", "examples/"];
     let folders: Vec<String> =
