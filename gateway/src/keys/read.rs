@@ -1,17 +1,14 @@
 //! The keys that stand in a file, or in files that it names.
 
-use std::{fs::File, io::Read, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use ring::digest::{Context, SHA256};
-use signet_keys::{Algorithm, Kid, LoadedKey, PublicKey, Secrets, SetKey};
+use signet_keys::{Algorithm, Kid, LoadedKey, PublicKey, Secrets, SetKey, read_key_file};
 use signet_plugin_api::ConfigError;
 use zeroize::Zeroizing;
 
 use super::Opening;
 use crate::config::{KeyDecl, KeyMaterial, KeySetDecl, Secret};
-
-/// The longest file: keys are far shorter.
-const LONGEST: u64 = 64 * 1024;
 
 /// Keys that do not change until the file is loaded again.
 pub(super) struct Fixed {
@@ -110,25 +107,10 @@ fn text(material: &KeyMaterial, base: &Path) -> Result<(&'static str, Zeroizing<
         KeyMaterial::Pem { .. } => Err(ConfigError::new("pem", "is empty")),
         KeyMaterial::File(path) => {
             let path = base.join(path);
-            let text = file(&path).map_err(|reason| ConfigError::new("file", format!("{}: {reason}", path.display())));
+            let text = read_key_file(&path)
+                .map_err(|reason| ConfigError::new("file", format!("{}: {reason}", path.display())));
             text.map(|text| ("file", text))
         }
-    }
-}
-
-fn file(path: &Path) -> Result<Zeroizing<String>, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    let file = File::open(path).map_err(cannot)?;
-    if !file.metadata().map_err(cannot)?.is_file() {
-        return Err("is no file".to_owned());
-    }
-    // Room for all of it from the beginning: growing would leave copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(LONGEST).unwrap_or(0) + 1));
-    file.take(LONGEST + 1).read_to_string(&mut text).map_err(cannot)?;
-    if text.len() as u64 > LONGEST {
-        Err(format!("is longer than {LONGEST} octets, which is no key"))
-    } else {
-        Ok(text)
     }
 }
 

@@ -3,6 +3,7 @@
 mod algorithm;
 mod any;
 mod directory;
+mod file;
 mod generate;
 mod jwk;
 mod kid;
@@ -23,6 +24,7 @@ mod tests;
 pub use algorithm::Algorithm;
 pub use any::{AnyKey, Form};
 pub use directory::{Change, Directory, FileError, Reading, Replacement, Rotation};
+pub use file::read_key_file;
 pub use kid::Kid;
 pub use loaded::{LoadedKey, Secrets};
 pub use private::{KeyError, Labels, PrivateKey};

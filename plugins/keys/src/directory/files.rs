@@ -3,14 +3,14 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError},
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
 
-use zeroize::Zeroizing;
+use crate::file;
 
 /// The endings of files that hold keys.
 const ENDINGS: [&str; 3] = ["jwk", "json", "pem"];
@@ -18,8 +18,6 @@ const ENDINGS: [&str; 3] = ["jwk", "json", "pem"];
 const LOCK: &str = ".lock";
 /// A key that is being written. It is written under the lock: one that is there while nobody holds it was left behind.
 const UNFINISHED: &str = ".unfinished";
-/// Keys are far shorter.
-const LONGEST: u64 = 64 * 1024;
 /// How long others may hold the lock: they make one key, of RSA in some seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -112,25 +110,6 @@ pub(super) fn list(directory: &Path) -> Result<Listing, FileError> {
     Ok(listing)
 }
 
-/// The text of a file, wiped when it is dropped.
-pub(super) fn text(path: &Path) -> Result<Zeroizing<String>, String> {
-    let read = || -> io::Result<Zeroizing<Vec<u8>>> {
-        // Room for all of it from the beginning: growing would leave copies behind.
-        let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(LONGEST).unwrap_or(0) + 1));
-        File::open(path)?.take(LONGEST + 1).read_to_end(&mut text)?;
-        Ok(text)
-    };
-    let mut octets = read().map_err(|error| format!("cannot be read: {error}"))?;
-    if octets.len() as u64 > LONGEST {
-        return Err(format!("is longer than {LONGEST} octets, which is no key"));
-    }
-    let text = String::from_utf8(std::mem::take(&mut *octets)).map_err(|error| {
-        drop(Zeroizing::new(error.into_bytes()));
-        "is neither a JWK nor PEM: it is no text".to_owned()
-    })?;
-    Ok(Zeroizing::new(text))
-}
-
 /// Waits until nobody else writes into the directory, which is made when it is not there, and removes what somebody left
 /// unfinished.
 pub(super) fn lock(directory: &Path) -> Result<Lock, FileError> {
@@ -140,9 +119,8 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, FileError> {
         .create(directory)
         .map_err(FileError::doing("make the directory", directory))?;
     let path = directory.join(LOCK);
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
     let failed = FileError::doing("lock the directory", directory);
-    let file = file.and_then(|file| give(file, directory)).map_err(&failed)?;
+    let file = open_lock(&path).and_then(|file| give(file, directory)).map_err(&failed)?;
     let end = Instant::now() + PATIENCE;
     loop {
         match file.try_lock() {
@@ -182,6 +160,16 @@ pub(super) fn write(_: &Lock, directory: &Path, name: &OsStr, text: &str) -> Res
 pub(super) fn remove(_: &Lock, directory: &Path, names: &[OsString]) -> Result<(), FileError> {
     names.iter().try_for_each(|name| remove_if_there(&directory.join(name)))?;
     sync(directory).map_err(FileError::doing("write the directory", directory))
+}
+
+/// Root gives the file away: it must not lie elsewhere, or have another name there.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let options = &mut OpenOptions::new();
+    let file = file::open(options.write(true).create(true).truncate(false).mode(0o600), libc::O_NOFOLLOW, path)?;
+    match file.metadata()?.nlink() {
+        0 | 1 => Ok(file),
+        _ => Err(io::Error::other(format!("{LOCK} has another name"))),
+    }
 }
 
 /// What root makes by hand has to be readable for the gateway, whose directory it is.

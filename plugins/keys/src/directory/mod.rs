@@ -15,7 +15,7 @@ use std::{
 use signet_plugin_api::SigningBackend;
 
 use self::files::{Found, Listing, Stamp};
-use crate::{Algorithm, KeyError, LoadedKey, Secrets, SetKey, states};
+use crate::{Algorithm, KeyError, LoadedKey, Secrets, SetKey, file::read_key_file, states};
 
 pub use files::FileError;
 pub use rotation::{Change, Replacement, Rotation};
@@ -152,7 +152,7 @@ impl Directory {
         if before.stamp == Some(found.stamp) {
             return before;
         }
-        let text = match files::text(path) {
+        let text = match read_key_file(path) {
             Ok(text) => text,
             Err(mistake) => return Remembered { stamp: None, mistake: Some(mistake), ..before },
         };

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Algorithm, KeyError, Kid, Labels, LoadedKey, PrivateKey, Schedule, Secrets, SetKey,
+    file::read_without_links,
     schedule::{Due, at_once, notice},
     states::{Window, in_order, windows},
 };
@@ -246,7 +247,7 @@ impl Directory {
     fn move_to(&self, lock: &Lock, member: &Member, not_before: u64) -> Result<(), FileError> {
         let path = self.path().join(&member.name);
         let moved = |path: &Path| -> Result<_, String> {
-            let text = files::text(path)?;
+            let text = read_without_links(path)?;
             let loaded = LoadedKey::from_text(&text, Some(member.key.algorithm), Secrets::Decoded);
             let loaded = loaded.map_err(|error| error.to_string())?;
             let labels = Labels {

@@ -3,7 +3,9 @@
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
+    path::Path,
+    process::Command,
     sync::Barrier,
     thread,
     time::{SystemTime, UNIX_EPOCH},
@@ -371,4 +373,31 @@ fn after_a_leak_only_the_new_key_is_left_also_of_files_that_could_not_be_used() 
     directory.maintain(&schedule(), ALGORITHM, NOW + 5).unwrap();
     assert_eq!(active(&at(&directory, NOW + 5)), Some(replacement.kid.to_string()), "rotation goes on from it");
     assert!(directory.read().unwrap().keys.len() > 1);
+}
+
+#[test]
+fn a_lock_that_lies_elsewhere_or_is_no_file_is_not_taken() {
+    let prepare: [fn(&Folder, &Path); 3] = [
+        |folder, lock| symlink(folder.write("victim", "secret"), lock).unwrap(),
+        |folder, lock| fs::hard_link(folder.write("victim", "secret"), lock).unwrap(),
+        |_, lock| assert!(Command::new("mkfifo").arg(lock).status().unwrap().success()),
+    ];
+    for prepare in prepare {
+        let folder = Folder::new();
+        prepare(&folder, &folder.path().join(".lock"));
+        let before = folder.names();
+        let error = directory(&folder).rotate_now(10, ALGORITHM, 1000).unwrap_err();
+        assert!(error.to_string().contains("cannot lock the directory: "), "{error}");
+        assert_eq!(folder.names(), before);
+    }
+}
+
+#[test]
+fn a_key_behind_a_link_is_not_copied_into_the_directory() {
+    let (folder, elsewhere) = (Folder::new(), Folder::new());
+    folder.write("a.jwk", &jwk("a", Some(5)));
+    symlink(elsewhere.write("b.jwk", &jwk("b", Some(1_000_000))), folder.path().join("b.jwk")).unwrap();
+    let error = directory(&folder).rotate_now(10, ALGORITHM, 1000).unwrap_err();
+    assert!(error.to_string().contains("b.jwk: cannot be read: "), "{error}");
+    assert!(folder.path().join("b.jwk").is_symlink());
 }
