@@ -201,7 +201,8 @@ impl Inner {
         self.tell(failures);
     }
 
-    /// Takes the keys that are in the directory. False when they cannot be all.
+    /// Takes the keys that are in the directory. False when they cannot be all, or make no set: by their times a key would be
+    /// removed that signs here, and one made that is not taken.
     fn read(&self, watched: &Watched, failures: &mut BTreeSet<String>) -> bool {
         let reading = match watched.directory.read() {
             Ok(reading) => reading,
@@ -222,12 +223,11 @@ impl Inner {
         for warning in news.fresh {
             warn!(key_set = %self.set.name, "{warning}");
         }
-        self.take(reading.keys, failures);
-        true
+        self.take(reading.keys, failures)
     }
 
-    /// These keys are there now. Of keys that make no set, those stay that did.
-    fn take(&self, mut keys: Vec<Arc<SetKey>>, failures: &mut BTreeSet<String>) {
+    /// These keys are there now. Of keys that make no set, those stay that did; then it is false.
+    fn take(&self, mut keys: Vec<Arc<SetKey>>, failures: &mut BTreeSet<String>) -> bool {
         let state = &mut *self.state();
         let mut mistakes: Vec<String> = match check_set(&keys) {
             Ok(()) => Vec::new(),
@@ -237,7 +237,8 @@ impl Inner {
             let reason = "shared secrets have taken the place of key pairs, or the other way round: load the configuration again";
             mistakes.push(reason.to_owned());
         }
-        if !mistakes.is_empty() {
+        let is_set = mistakes.is_empty();
+        if !is_set {
             let known = state.keys.iter().filter(|known| keys.iter().any(|key| key.kid == known.kid));
             keys = known.cloned().collect();
             failures.extend(mistakes);
@@ -247,6 +248,7 @@ impl Inner {
             state.keys = keys;
             self.turn(state, now());
         }
+        is_set
     }
 
     fn tell(&self, failures: BTreeSet<String>) {

@@ -11,7 +11,7 @@ mod watched;
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
@@ -153,7 +153,7 @@ impl<'e> Opening<'e> {
 
     fn claim_directory(&mut self, plan: &Plan, decl: &KeySetDecl) -> Option<()> {
         let Some(directory) = &plan.directory else { return Some(()) };
-        let other = self.directories.insert(directory.clone(), decl.at.clone());
+        let other = self.directories.insert(real(directory), decl.at.clone());
         let Some(other) = other else { return Some(()) };
         let reason = format!("is the directory of `{other}`, too: each set has one of its own");
         self.problems.mistake(&decl.at, ConfigError::new("directory", reason));
@@ -196,6 +196,19 @@ fn end(keys: &[KeyStatus], now: u64) -> Option<u64> {
         .zip(successors)
         .filter_map(|(key, successor)| key.signs_until.filter(|until| successor.is_none_or(|from| from > *until)));
     ends.filter(|end| *end > now).min()
+}
+
+/// The one path of a directory, which need not be there yet: two sets would remove each other's keys.
+fn real(directory: &Path) -> PathBuf {
+    let there = directory.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    let Some((part, mut real)) = there else { return directory.to_owned() };
+    for step in directory.strip_prefix(part).unwrap_or(directory).components() {
+        match step {
+            Component::ParentDir => _ = real.pop(),
+            step => real.push(step),
+        }
+    }
+    real
 }
 
 fn stand_in(decl: &KeySetDecl) -> Arc<KeySet> {

@@ -166,6 +166,26 @@ async fn keys_that_make_no_set_do_not_join_it() {
 }
 
 #[tokio::test]
+async fn while_files_make_no_set_no_key_is_made_or_removed_and_afterwards_the_rotation_goes_on() {
+    let (folder, registry) = (Folder::new(), Registry::new());
+    let text = "key_sets: [{name: s, directory: keys, algorithm: ES256, rotate_every: 2, publish_before: 2, retire_after: 2}]\n";
+    let served = Served::start(&folder, text, &engine(&registry, Purpose::Serve));
+    let secret = PrivateKey::generate(Algorithm::Hs256, 0).unwrap();
+    let labels = Labels { kid: Some(Kid::new("secret")), not_before: Some(now() + 1), ..Labels::default() };
+    folder.write("keys/secret.jwk", &secret.to_jwk(&labels).unwrap());
+    until("it is counted", || served.failures() > 0.0).await;
+    let keys = folder.keys("keys");
+    until("the last known key is alone", || served.published().len() == 1).await;
+    assert_eq!(folder.keys("keys"), keys);
+    let (signs, known) = (served.active(), served.published());
+    assert_eq!(signs.as_ref(), known.first());
+    folder.remove("keys/secret.jwk");
+    until("another key is announced", || served.published().iter().any(|kid| !known.contains(kid))).await;
+    assert_eq!(served.active(), signs, "nothing signs unannounced");
+    until("it signs", || served.active() != signs).await;
+}
+
+#[tokio::test]
 async fn a_directory_that_is_empty_all_at_once_takes_no_key_away() {
     let (folder, registry) = (Folder::new(), Registry::new());
     let text = "key_sets: [{name: s, directory: keys, algorithm: ES256, rotate_every: 50, publish_before: 2, retire_after: 2}]\n";

@@ -119,3 +119,20 @@ fn a_time_from_which_no_key_signs_is_remarked_on() {
     assert_eq!(of(", not_after: 4102444800", ""), told("2100-01-01T00:00:00Z"));
     assert_eq!(of("", ", not_after: 5000000001"), told("2128-06-11T08:53:21Z"));
 }
+
+#[test]
+fn one_directory_by_two_paths_is_still_one() {
+    let (folder, registry) = (Folder::new(), Registry::new());
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("link")).unwrap();
+    let rotates = "algorithm: ES256, rotate_every: 50, publish_before: 2, retire_after: 2";
+    for (one, other) in [("keys", "link/keys"), ("keys", "./a/../keys"), ("a/../keys", "link/b/../keys"), (".", "link")]
+    {
+        let text = format!(
+            "key_sets: [{{name: s, directory: {one}, {rotates}}}, {{name: t, directory: {other}, {rotates}}}]\n"
+        );
+        for purpose in [Purpose::Check, Purpose::Serve] {
+            let told = mistakes(folder.path(), &text, &engine(&registry, purpose));
+            assert!(told.iter().any(|told| told.contains("is the directory of")), "{one} {other}: {told:?}");
+        }
+    }
+}
