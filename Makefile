@@ -16,7 +16,7 @@ deps: ## Install what the build needs (Debian packages), if it is missing
 
 run: deps ## Build, start an upstream and the gateway with the demo, and print what to try
 	$(CARGO) build -p signet
-	@PORT=$(PORT) TLS_PORT=$(TLS_PORT) ECHO_PORT=$(ECHO_PORT) ./conf/run-demo.sh
+	@CARGO="$(CARGO)" PORT=$(PORT) TLS_PORT=$(TLS_PORT) ECHO_PORT=$(ECHO_PORT) ./conf/run-demo.sh
 
 check: deps ## Check every example configuration
 	$(CARGO) run -q -p signet -- check conf/demo.yaml plugins/src/*/example.yaml

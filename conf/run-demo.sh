@@ -2,7 +2,9 @@
 # The demo: an upstream that echoes requests, the gateway in front of it, and what to try. Ctrl-C ends both.
 set -eu
 cd "$(dirname "$0")/.."
-signet=${SIGNET_BIN:-${CARGO_TARGET_DIR:-target}/debug/signet}
+# Where cargo builds, whether a variable or a file of its says so.
+built=$(${CARGO:-cargo} metadata --format-version 1 --no-deps --offline | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+signet=${SIGNET_BIN:-$built/debug/signet}
 # The gateway would take it for a setting.
 unset SIGNET_BIN
 PORT=${PORT:-8000}

@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use signet_keys::{At, SetKey, check_set, keys_at, overlap};
+use signet_keys::{At, FileError, SetKey, check_set, keys_at, overlap};
 use signet_plugin_api::{Background, CounterMeter, KeySet, Meters};
 use tracing::{error, info, warn};
 
@@ -26,6 +26,9 @@ use crate::moment::now;
 /// The pause of a set that never changes.
 const IDLE: Duration = Duration::from_secs(3600);
 
+/// How long others may take to make a key that is due, once they have seen it.
+const OTHERS: Duration = Duration::from_secs(1);
+
 /// A key set, shared by all configurations that say the same of it.
 pub(crate) struct LiveSet(Arc<Inner>);
 
@@ -39,6 +42,8 @@ struct Inner {
     state: Mutex<State>,
     /// Somebody looks at the directory right now.
     looking: AtomicBool,
+    /// Held from reading the directory until its keys are taken: what was read later counts.
+    reading: Mutex<()>,
 }
 
 struct State {
@@ -53,6 +58,8 @@ struct State {
     shown: Option<(Gauges, Option<CounterMeter>)>,
     failures: Failures,
     warnings: Failures,
+    /// Since when no key can be made.
+    unmade_since: Option<Instant>,
 }
 
 impl LiveSet {
@@ -74,9 +81,19 @@ impl LiveSet {
             shown: None,
             failures: Failures::default(),
             warnings: Failures::default(),
+            unmade_since: None,
         };
-        let (state, looking) = (Mutex::new(state), AtomicBool::new(false));
-        Self(Arc::new(Inner { set, retire_after: plan.retire_after, changes, watched, meters, state, looking }))
+        let (state, looking, reading) = (Mutex::new(state), AtomicBool::new(false), Mutex::default());
+        Self(Arc::new(Inner {
+            set,
+            retire_after: plan.retire_after,
+            changes,
+            watched,
+            meters,
+            state,
+            looking,
+            reading,
+        }))
     }
 
     /// What plugins have of it.
@@ -98,10 +115,11 @@ impl LiveSet {
         self.0.turn_if_due(now);
     }
 
-    /// The file was loaded again, and these keys are in the directory.
-    pub(super) fn follow(&self, keys: &[Arc<SetKey>]) {
-        if self.0.watched.is_some() {
-            self.0.take(keys.to_vec(), &mut BTreeSet::new());
+    /// The file was loaded, perhaps again, and what is unwise about the directory was told with it.
+    pub(super) fn follow(&self) {
+        if let Some(watched) = &self.0.watched {
+            // What is wrong the next look tells.
+            self.0.read(watched, &mut BTreeSet::new(), |_| ());
         }
     }
 }
@@ -189,21 +207,34 @@ impl Inner {
     /// Follows the directory, and makes the keys that are due. What fails takes no key away that may sign.
     fn look(&self, watched: &Watched) {
         let mut failures = BTreeSet::new();
-        let sound = self.read(watched, &mut failures);
+        let warn = |warning: &str| warn!(key_set = %self.set.name, "{warning}");
+        let sound = self.read(watched, &mut failures, warn);
         if let (true, Some(schedule)) = (sound && self.state().served, &watched.schedule) {
             let made = watched.directory.maintain(schedule, watched.algorithm, now());
             if made.as_ref().is_ok_and(|changes| !changes.is_empty()) || made.is_err() {
                 failures.clear();
-                self.read(watched, &mut failures);
-                failures.extend(made.err().map(|error| error.to_string()));
+                self.read(watched, &mut failures, warn);
             }
+            failures.extend(self.cannot_make(watched, made.err()));
         }
         self.tell(failures);
     }
 
+    /// Who may only read the directory sees that a key is due before another process has made it: that is no failure yet.
+    fn cannot_make(&self, watched: &Watched, error: Option<FileError>) -> Option<String> {
+        let state = &mut *self.state();
+        let Some(error) = error else {
+            state.unmade_since = None;
+            return None;
+        };
+        let since = *state.unmade_since.get_or_insert_with(Instant::now);
+        (since.elapsed() >= 2 * watched.every + OTHERS).then(|| error.to_string())
+    }
+
     /// Takes the keys that are in the directory. False when they cannot be all, or make no set: by their times a key would be
     /// removed that signs here, and one made that is not taken.
-    fn read(&self, watched: &Watched, failures: &mut BTreeSet<String>) -> bool {
+    fn read(&self, watched: &Watched, failures: &mut BTreeSet<String>, warn: impl Fn(&str)) -> bool {
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let reading = match watched.directory.read() {
             Ok(reading) => reading,
             Err(error) => {
@@ -220,9 +251,7 @@ impl Inner {
         failures.extend(reading.mistakes.iter().map(ToString::to_string));
         let warnings = reading.warnings.iter().map(ToString::to_string).collect();
         let news = self.state().warnings.replace(warnings);
-        for warning in news.fresh {
-            warn!(key_set = %self.set.name, "{warning}");
-        }
+        news.fresh.iter().for_each(|warning| warn(warning));
         self.take(reading.keys, failures)
     }
 

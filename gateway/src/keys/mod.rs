@@ -147,7 +147,7 @@ impl<'e> Opening<'e> {
         let identity = format!("{plan:?} {:?} {content}", self.engine.signing_backend);
         let make = || LiveSet::new(&plan, keys.clone(), watched, Arc::clone(&self.engine.meters));
         let live = self.engine.backgrounds.background(&identity, make);
-        live.follow(&keys);
+        live.follow();
         live
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use signet_keys::{Algorithm, Directory, FileError, Reading, Schedule, SetKey, scan_every};
+use signet_keys::{Algorithm, Change, Directory, FileError, Kid, Reading, Schedule, SetKey, scan_every};
 use signet_plugin_api::ConfigError;
 
 use super::{Opening, Plan, Purpose};
@@ -21,6 +21,13 @@ pub(super) struct Watched {
     pub every: Duration,
 }
 
+/// A directory when the file is loaded.
+struct First {
+    /// The key that had to be made.
+    made: Vec<Kid>,
+    reading: Reading,
+}
+
 impl Watched {
     /// Of a set with a directory.
     pub(super) fn of(plan: &Plan, engine: &Engine<'_>) -> Option<Self> {
@@ -32,15 +39,17 @@ impl Watched {
     }
 
     /// What is there when the file is loaded. To be served, a set that has no key yet gets one; to be checked, it needs none.
-    fn first(&self, purpose: Purpose) -> Result<Option<Reading>, FileError> {
-        match (&self.schedule, purpose) {
-            (Some(schedule), Purpose::Serve) => {
-                self.directory.ensure_active(schedule, self.algorithm, now())?;
-            }
+    fn first(&self, purpose: Purpose) -> Result<Option<First>, FileError> {
+        let changes = match (&self.schedule, purpose) {
+            (Some(schedule), Purpose::Serve) => self.directory.ensure_active(schedule, self.algorithm, now())?,
             (Some(_), Purpose::Check) if !self.directory.path().exists() => return Ok(None),
-            _ => {}
-        }
-        self.directory.read().map(Some)
+            _ => Vec::new(),
+        };
+        let made = changes.into_iter().filter_map(|change| match change {
+            Change::Made { kid, .. } => Some(kid),
+            Change::Removed { .. } => None,
+        });
+        Ok(Some(First { made: made.collect(), reading: self.directory.read()? }))
     }
 }
 
@@ -50,7 +59,13 @@ impl Opening<'_> {
         let told = |error: &FileError| ConfigError::new("directory", error.to_string());
         match watched.first(self.engine.key_sets) {
             Ok(None) => (Vec::new(), true),
-            Ok(Some(Reading { keys, mistakes, warnings, .. })) => {
+            Ok(Some(First { made, reading: Reading { keys, mistakes, warnings } })) => {
+                for kid in made {
+                    // A slip in the path looks like this: verifiers know the keys that are elsewhere.
+                    let path = watched.directory.path().display();
+                    let reason = format!("{path}: no key there could sign; `{kid}` was made and signs at once");
+                    self.problems.warning(&decl.at, ConfigError::new("directory", reason));
+                }
                 warnings.iter().for_each(|warning| self.problems.warning(&decl.at, told(warning)));
                 mistakes.iter().for_each(|mistake| self.problems.mistake(&decl.at, told(mistake)));
                 (keys, mistakes.is_empty())

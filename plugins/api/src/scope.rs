@@ -82,7 +82,17 @@ impl<'a> Scope<'a> {
     pub fn key_set(&self, field: &str, name_or_id: &str) -> Result<Arc<KeySet>, ConfigError> {
         match self.resources.key_sets.get(name_or_id) {
             Some(set) => Ok(Arc::clone(set)),
-            None => Err(ConfigError::new(field, format!("no key set has the name or id `{name_or_id}`"))),
+            None => Err(ConfigError::new(field, self.no_key_set(name_or_id))),
+        }
+    }
+
+    fn no_key_set(&self, wanted: &str) -> String {
+        let names = self.resources.key_sets.keys();
+        let near = |name: &Arc<str>| (strsim::damerau_levenshtein(wanted, name), Arc::clone(name));
+        match names.map(near).min().filter(|(distance, name)| *distance <= name.len() / 3 + 1 && *distance < name.len())
+        {
+            Some((_, name)) => format!("no key set has the name or id `{wanted}`; did you mean `{name}`?"),
+            None => format!("no key set has the name or id `{wanted}`"),
         }
     }
 

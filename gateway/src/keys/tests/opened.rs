@@ -44,8 +44,11 @@ fn checking_writes_nothing_and_takes_a_directory_that_is_not_there_yet() {
 fn a_generated_set_has_its_first_key_before_it_is_served() {
     let (folder, registry) = (Folder::new(), Registry::new());
     let prepared = load(folder.path(), GENERATED, &engine(&registry, Purpose::Serve)).expect("no mistake");
-    assert!(active(&prepared).is_some());
+    let kid = active(&prepared).expect("a key");
     assert_eq!(folder.keys("made/keys"), 1);
+    assert!(prepared.warnings[0].reason.contains(&kid), "{:?}", prepared.warnings);
+    let again = load(folder.path(), GENERATED, &engine(&registry, Purpose::Serve)).expect("no mistake");
+    assert_eq!(again.warnings.len(), 0);
     let overlap = prepared.snapshot.key_sets[0].set().overlap.expect("a schedule");
     assert!(overlap.longest_cache < 20 && overlap.longest_token == 29);
 }
