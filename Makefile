@@ -6,7 +6,7 @@ PORT ?= 8000
 ECHO_PORT ?= 8081
 
 .DEFAULT_GOAL := help
-.PHONY: help deps run check test soak-rotation lint bench bench-gateway doc clean
+.PHONY: help deps libraries run check test soak-rotation lint bench bench-gateway doc clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -22,19 +22,24 @@ check: deps ## Check every example configuration
 	$(CARGO) run -q -p signet -- check conf/demo.yaml plugins/src/*/example.yaml
 	$(CARGO) run -q -p tenant-header -- check examples/tenant-header/conf.yaml
 
-test: deps ## Run all tests
-	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils openssl:openssl node:nodejs npm:npm
-	@/usr/bin/python3 -c 'import grpc' 2>/dev/null || ./conf/install-packages.sh a-python-with-grpc:python3-grpcio
-	@/usr/bin/python3 -c 'import jwt, cryptography' 2>/dev/null || ./conf/install-packages.sh a-python-with-jwt:python3-jwt a-python-with-cryptography:python3-cryptography
+libraries:
 	@# Other JOSE libraries and a real identity provider; installed again when their versions change.
 	@for at in integration/jose integration/oidc; do \
 	    cmp -s $$at/package-lock.json $$at/node_modules/installed || \
 	    { npm ci --prefix $$at --ignore-scripts --no-audit --no-fund && cp $$at/package-lock.json $$at/node_modules/installed; } || exit 1; \
 	done
+
+test: deps ## Run all tests
+	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils openssl:openssl node:nodejs npm:npm
+	@/usr/bin/python3 -c 'import grpc' 2>/dev/null || ./conf/install-packages.sh a-python-with-grpc:python3-grpcio
+	@/usr/bin/python3 -c 'import jwt, cryptography' 2>/dev/null || ./conf/install-packages.sh a-python-with-jwt:python3-jwt a-python-with-cryptography:python3-cryptography
+	@$(MAKE) --no-print-directory libraries
 	$(CARGO) build -p signet -p tenant-header
 	$(CARGO) test --workspace
 
 soak-rotation: deps ## Keys that change every second for a minute: one gateway, two, tokens sent again (part of the tests, for longer)
+	@./conf/install-packages.sh node:nodejs npm:npm
+	@$(MAKE) --no-print-directory libraries
 	$(CARGO) build -p signet
 	ROTATION_SECONDS=60 $(CARGO) test -p signet-integration --test black_box -- rotation:: --skip keys_rotation:: --nocapture
 
