@@ -3,7 +3,7 @@
 use std::{cell::Cell, ops::RangeInclusive, sync::Arc};
 
 use serde_yaml::{Mapping, Value};
-use signet_plugin_api::{RawConfig, boolean_word};
+use signet_plugin_api::{RawConfig, boolean_word, nearest};
 use smallvec::SmallVec;
 
 use super::{
@@ -284,16 +284,6 @@ pub(crate) fn unknown(key: &str, known: &[&str]) -> String {
         Some(known) => format!("unknown field `{key}`; did you mean `{known}`?"),
         None => format!("unknown field `{key}`"),
     }
-}
-
-/// The candidate that `text` was probably meant to be.
-pub(super) fn nearest<'k>(text: &str, candidates: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let text = text.to_lowercase();
-    candidates
-        .map(|candidate| (strsim::damerau_levenshtein(&text, &candidate.to_lowercase()), candidate))
-        .min()
-        .filter(|(distance, candidate)| *distance <= candidate.len() / 3 + 1)
-        .map(|(_, candidate)| candidate)
 }
 
 fn expected_one_of(words: impl Iterator<Item = &'static str>) -> String {

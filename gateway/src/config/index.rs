@@ -3,10 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use serde_yaml::Value;
+use signet_plugin_api::nearest;
 
 use super::{
     At,
-    fields::{Context, Fields, kind, nearest},
+    fields::{Context, Fields, kind},
     ids,
 };
 

@@ -1,12 +1,12 @@
 //! Plugins in their places. Their configuration is taken as it is; the plugin itself decodes it.
 
 use serde_yaml::Value;
-use signet_plugin_api::{Protocol, RawConfig};
+use signet_plugin_api::{Protocol, RawConfig, nearest};
 
 use super::{
     PluginDecl, checks,
     draft::{Draft, Parent, Waiting},
-    fields::{Fields, kind, nearest, raw, resolve},
+    fields::{Fields, kind, raw, resolve},
     ids,
     index::Dangling,
     protocol,

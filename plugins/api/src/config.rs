@@ -134,16 +134,22 @@ fn explain(message: &str) -> String {
     }
     let message = message.replacen("unknown variant", "unknown value", 1);
     let mut names = message.split('`').skip(1).step_by(2);
-    let Some(unknown) = names.next().map(str::to_lowercase) else { return message };
-    // `rs256` is `RS256` in another case before it is anything else.
-    let nearest = names
-        .map(|known| (strsim::damerau_levenshtein(&unknown, &known.to_lowercase()), known))
-        .min()
-        .filter(|(distance, known)| *distance <= known.len() / 3 + 1);
+    let Some(unknown) = names.next() else { return message };
+    let nearest = nearest(unknown, names);
     match nearest {
-        Some((_, known)) => format!("{message}; did you mean `{known}`?"),
+        Some(known) => format!("{message}; did you mean `{known}`?"),
         None => message,
     }
+}
+
+/// The name that `text` was probably meant to be. `rs256` is `RS256` in another case before it is anything else.
+pub fn nearest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let text = text.to_lowercase();
+    names
+        .map(|name| (strsim::damerau_levenshtein(&text, &name.to_lowercase()), name))
+        .min()
+        .filter(|(distance, name)| *distance <= name.len() / 3 + 1)
+        .map(|(_, name)| name)
 }
 
 /// The names of Rust's types mean nothing to the reader of a file.

@@ -30,7 +30,7 @@ pub use background::{Background, Backgrounds};
 pub use body::{BodyError, BodySource, BufferedBody};
 pub use bytes::Bytes;
 pub use client::{Client, Scheme};
-pub use config::{RawConfig, boolean_word, decode};
+pub use config::{RawConfig, boolean_word, decode, nearest};
 pub use consumer::{Consumer, ConsumerGroup, Consumers};
 pub use context::{Context, RequestId};
 pub use credential::{

@@ -4,7 +4,7 @@ use std::{any::Any, cell::RefCell, sync::Arc};
 
 use crate::{
     Background, CaCertificate, ConfigError, Consumer, Consumers, CredentialStore, KeySet, Meters, Names, Resources,
-    SigningBackend, WorkPool,
+    SigningBackend, WorkPool, nearest,
 };
 
 /// Consumers, credentials and resources of the configuration that is being compiled. `compile` takes handles only;
@@ -87,11 +87,10 @@ impl<'a> Scope<'a> {
     }
 
     fn no_key_set(&self, wanted: &str) -> String {
-        let names = self.resources.key_sets.keys();
-        let near = |name: &Arc<str>| (strsim::damerau_levenshtein(wanted, name), Arc::clone(name));
-        match names.map(near).min().filter(|(distance, name)| *distance <= name.len() / 3 + 1 && *distance < name.len())
-        {
-            Some((_, name)) => format!("no key set has the name or id `{wanted}`; did you mean `{name}`?"),
+        // A name of one letter is near to any other.
+        let names = self.resources.key_sets.keys().map(|name| &**name).filter(|name| name.len() > 1);
+        match nearest(wanted, names) {
+            Some(name) => format!("no key set has the name or id `{wanted}`; did you mean `{name}`?"),
             None => format!("no key set has the name or id `{wanted}`"),
         }
     }
