@@ -7,7 +7,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use signet::runtime::chain::{Chain, Outcome, Progress, Slot};
 use signet_plugin_api::{
     BufferedBody, Client, Consumer, Context, Flow, Handler, HeaderName, HeaderValue, Identity, Phase, PluginError,
-    Proof, Request, RequestHeader, RequestId, ResponseHeader, async_trait,
+    Proof, Record, Request, RequestHeader, RequestId, ResponseHeader, async_trait,
 };
 
 /// What a plugin adds to a request: one boxed future.
@@ -33,7 +33,7 @@ impl Handler for Recognise {
 
 fn slot(phases: &[Phase], handler: Arc<dyn Handler>) -> Slot {
     let phases = phases.iter().fold(0, |all, phase| all | *phase as u8);
-    Slot { name: "bench", phases, base: Some(handler), by_consumer: Box::default() }
+    Slot { name: "bench", phases, timed: false, base: Some(handler), by_consumer: Box::default() }
 }
 
 fn identity() -> Identity {
@@ -52,10 +52,10 @@ async fn ride(chain: &Chain, head: &mut RequestHeader, answer: &mut ResponseHead
     let mut request = Request::new(head, client, &mut body);
     let outcome = chain.on_request(&mut request, &mut cx, &mut progress).await;
     matches!(outcome, Outcome::Continue)
-        && chain.on_upstream_request(head, &mut cx, progress).await.is_ok()
-        && chain.on_response(answer, &mut cx, progress).await.is_ok()
-        && chain.on_response_body(&mut None, true, &mut cx, progress).is_ok()
-        && chain.on_log(&cx, progress).await.is_ok()
+        && chain.on_upstream_request(head, &mut cx, &mut progress).await.is_ok()
+        && chain.on_response(answer, &mut cx, &mut progress).await.is_ok()
+        && chain.on_response_body(&mut None, true, &mut cx, &mut progress).is_ok()
+        && chain.on_log(&cx, &progress, &Record::of(head, 200)).await.is_ok()
 }
 
 fn chains(criterion: &mut Criterion) {

@@ -11,7 +11,7 @@ use prometheus::{
 use signet_plugin_api::Meters;
 
 use crate::runtime::{
-    Current, Loads, RouteStats, Source, WorkThreads,
+    Current, Loads, RouteStats, WorkThreads,
     stats::{BUCKETS, Sample},
 };
 
@@ -114,10 +114,6 @@ fn describe((name, help): (&str, &str), labels: &[&str]) -> prometheus::Result<D
 fn requests_of(stats: &RouteStats) -> Vec<Metric> {
     let metric = |sample: Sample| {
         let code = sample.code.map_or_else(|| "other".to_owned(), |code| code.to_string());
-        let source = match sample.source {
-            Source::Gateway => "gateway",
-            Source::Upstream => "upstream",
-        };
         let mut counter = Counter::default();
         #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floats")]
         counter.set_value(sample.count as f64);
@@ -125,7 +121,7 @@ fn requests_of(stats: &RouteStats) -> Vec<Metric> {
             ("code", &code),
             ("route", stats.route()),
             ("service", stats.service()),
-            ("source", source),
+            ("source", sample.source.as_str()),
         ]));
         metric.set_counter(counter);
         metric

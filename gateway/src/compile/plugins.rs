@@ -183,6 +183,7 @@ impl<'i, 'r> Placed<'i, 'r> {
         let slot = Slot {
             name,
             phases: plugin.phases(),
+            timed: plugin.timed,
             base: base.map(|instance| Arc::clone(&instance.handler)),
             by_consumer: by_caller.iter().map(|(scope, _)| scope.clone()).collect(),
         };

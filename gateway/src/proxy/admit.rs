@@ -59,6 +59,7 @@ pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exc
     if !caller.trusted {
         forward::remove_certificate_claims(session.req_header_mut());
     }
+    ex.client = Some(caller.client.clone());
     if let Err(answer) = route(session, ex, &caller) {
         return Some(answer);
     }

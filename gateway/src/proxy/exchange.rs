@@ -1,22 +1,25 @@
 //! The state of one request, from its first byte to the log.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
-use http::{HeaderValue, StatusCode};
-use signet_plugin_api::{Context, RequestId};
+use http::{HeaderValue, StatusCode, Uri};
+use pingora_proxy::Session;
+use signet_plugin_api::{Client, Context, Latencies, Record, RequestId, Source, Try, UpstreamRecord, requested_host};
+use smallvec::SmallVec;
 use tracing::error;
 use uuid::Uuid;
 
 use super::body::RequestBody;
 use crate::runtime::{
-    RouteEntry, Snapshot, Source, Upstream,
-    chain::{Failure, Progress},
+    RouteEntry, Snapshot, Upstream,
+    chain::{Failure, Progress, Times},
 };
 
 /// Pingora's per-request context.
@@ -31,6 +34,10 @@ pub(crate) struct Exchange {
     pub prefix: Option<HeaderValue>,
     /// The request body.
     pub body: RequestBody,
+    /// Who asks, once it was looked at.
+    pub client: Option<Client>,
+    /// What the client asked for, once the head is the upstream's.
+    pub asked: Option<Asked>,
     /// The client speaks plain HTTP to a port for TLS.
     pub plain_on_tls: bool,
     /// What to answer when the upstream cannot be used, set by whoever found out.
@@ -40,8 +47,24 @@ pub(crate) struct Exchange {
     answered: Option<Instant>,
     snapshot: Option<Arc<Snapshot>>,
     position: Option<u32>,
-    attempts: u32,
+    tries: SmallVec<[Try; 1]>,
     _in_flight: InFlight,
+}
+
+/// What the rewriting of a head took out of it.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The target.
+    pub target: Uri,
+    /// `Host`.
+    pub host: Option<HeaderValue>,
+}
+
+impl Asked {
+    fn host(&self) -> Option<&str> {
+        let authority = || Some(self.target.authority()?.as_str());
+        authority().or_else(|| self.host.as_ref()?.to_str().ok())
+    }
 }
 
 impl Exchange {
@@ -53,6 +76,8 @@ impl Exchange {
             upstream_path: String::new(),
             prefix: None,
             body: RequestBody::default(),
+            client: None,
+            asked: None,
             plain_on_tls: false,
             failure: None,
             started: Instant::now(),
@@ -60,7 +85,7 @@ impl Exchange {
             answered: None,
             snapshot: None,
             position: None,
-            attempts: 0,
+            tries: SmallVec::new(),
             _in_flight: InFlight::enter(in_flight),
         }
     }
@@ -82,13 +107,14 @@ impl Exchange {
         if let Some(entry) = self.snapshot.as_ref().and_then(|snapshot| snapshot.entry(position)) {
             let service = entry.upstream.as_ref().map(|upstream| Arc::clone(&upstream.service));
             self.cx = Context::new(self.cx.request_id().clone(), Some(Arc::clone(&entry.route)), service);
+            self.progress.times = entry.chain.is_timed().then(|| Box::new(Times::since(self.started)));
         }
     }
 
     /// The route, with what it takes to run its chain: disjoint borrows of one exchange.
-    pub(crate) fn chain_parts(&mut self) -> (Option<&RouteEntry>, &mut Context, Progress) {
+    pub(crate) fn chain_parts(&mut self) -> (Option<&RouteEntry>, &mut Context, &mut Progress) {
         let entry = entry(self.snapshot.as_ref(), self.position);
-        (entry, &mut self.cx, self.progress)
+        (entry, &mut self.cx, &mut self.progress)
     }
 
     /// The router's choice, if it made one.
@@ -106,20 +132,32 @@ impl Exchange {
         self.entry()?.upstream.as_ref()
     }
 
-    /// One more try to reach the upstream.
-    pub(crate) fn begin_attempt(&mut self) {
-        self.attempts += 1;
+    /// One more try to reach the upstream, at this address.
+    pub(crate) fn begin_attempt(&mut self, address: Option<SocketAddr>) {
+        let address = address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+        self.tries.push(Try { address, began: self.started.elapsed(), sent: None, error: None });
         self.body.rewind();
+    }
+
+    /// The last try came to nothing.
+    pub(crate) fn attempt_failed(&mut self, why: &'static str) {
+        if let Some(last) = self.tries.last_mut() {
+            last.error = Some(why);
+        }
     }
 
     /// Whether the route allows another try.
     pub(crate) fn may_try_again(&self) -> bool {
-        self.upstream().is_some_and(|upstream| self.attempts < upstream.attempts())
+        self.upstream().is_some_and(|upstream| self.tries.len() < upstream.attempts() as usize)
     }
 
     /// The request is on its way upstream.
     pub(crate) fn sent(&mut self) {
-        self.sent = Some(Instant::now());
+        let now = Instant::now();
+        self.sent = Some(now);
+        if let Some(last) = self.tries.last_mut() {
+            last.sent = Some(now - self.started);
+        }
     }
 
     /// The head of the upstream's response is here.
@@ -139,7 +177,7 @@ impl Exchange {
 
     /// Whether the request was sent upstream, with or without an answer.
     pub(crate) fn was_proxied(&self) -> bool {
-        self.attempts > 0
+        !self.tries.is_empty()
     }
 
     /// Milliseconds until the request was sent upstream; until now when it was not.
@@ -169,17 +207,43 @@ impl Exchange {
     }
 
     /// The request is over: counts it and runs the chain's log phase.
-    pub(crate) async fn finish(&mut self, code: u16) {
-        let source = self.source();
-        let took = self.started.elapsed();
+    pub(crate) async fn finish(&mut self, session: &Session) {
         let Some(snapshot) = &self.snapshot else { return };
         let entry = entry(Some(snapshot), self.position);
-        if code != 0 {
-            entry.map_or(&snapshot.unrouted, |entry| &entry.stats).record(code, source, took);
+        let record = self.record(session);
+        if record.status != 0 {
+            let stats = entry.map_or(&snapshot.unrouted, |entry| &entry.stats);
+            stats.record(record.status, record.source, record.latencies.total);
         }
         let Some(entry) = entry else { return };
-        if let Err(broken) = entry.chain.on_log(&self.cx, self.progress).await {
+        if let Err(broken) = entry.chain.on_log(&self.cx, &self.progress, &record).await {
             log_broken(&broken);
+        }
+    }
+
+    /// The request as it was, now that it is over.
+    fn record<'a>(&'a self, session: &'a Session) -> Record<'a> {
+        let head = session.req_header();
+        let response = session.response_written();
+        let total = self.started.elapsed();
+        let gateway = self.sent.map_or(total, |sent| sent - self.started);
+        let upstream = self.sent.zip(self.answered).map(|(sent, answered)| answered - sent);
+        let target = self.asked.as_ref().map_or(&head.uri, |asked| &asked.target);
+        let host = self.asked.as_ref().map_or_else(|| requested_host(head), Asked::host);
+        let proxied = || UpstreamRecord { path_and_query: path_and_query(&head.uri), tries: &self.tries };
+        Record {
+            started: SystemTime::now() - total,
+            path_and_query: path_and_query(target),
+            host,
+            request_body: session.body_bytes_read() as u64,
+            client: self.client.as_ref(),
+            response_headers: response.map(|response| &response.headers),
+            response_body: session.body_bytes_sent() as u64,
+            source: self.source(),
+            latencies: Latencies { total, gateway, upstream },
+            upstream: self.was_proxied().then(proxied),
+            runs: self.progress.times.as_ref().map_or(&[], |times| times.runs()),
+            ..Record::of(head, response.map_or(0, |response| response.status.as_u16()))
         }
     }
 }
@@ -193,6 +257,10 @@ pub(super) fn log_broken(broken: &Failure) {
         }
         None => error!(plugin = broken.plugin, "a plugin panicked"),
     }
+}
+
+fn path_and_query(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("", |target| target.as_str())
 }
 
 fn entry(snapshot: Option<&Arc<Snapshot>>, position: Option<u32>) -> Option<&RouteEntry> {

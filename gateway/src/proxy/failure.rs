@@ -82,6 +82,24 @@ pub(super) fn retry_exchange(
     error
 }
 
+/// Why an attempt failed, in a word.
+pub(super) fn word(error: &Error) -> &'static str {
+    match error.etype() {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => "connect timeout",
+        ErrorType::ConnectRefused => "connection refused",
+        ErrorType::InvalidCert | ErrorType::TLSHandshakeFailure | ErrorType::TLSWantX509Lookup => "tls",
+        ErrorType::ConnectNoRoute | ErrorType::ConnectError | ErrorType::SocketError | ErrorType::BindError => {
+            "connect"
+        }
+        ErrorType::ReadTimedout => "read timeout",
+        ErrorType::WriteTimedout => "write timeout",
+        ErrorType::ConnectionClosed => "connection closed",
+        ErrorType::ReadError => "read",
+        ErrorType::WriteError => "write",
+        _ => "error",
+    }
+}
+
 /// Tells the client, if it can still be told.
 pub(super) async fn answer(gateway: &Gateway, session: &mut Session, error: &Error, ex: &mut Exchange) -> FailToProxy {
     let Some((status, message)) = verdict(error, ex) else {
@@ -140,7 +158,7 @@ mod tests {
         let gateway = gateway();
         let (mut session, _client) = session(&format!("{method} /plain HTTP/1.1\r\nHost: a\r\n\r\n")).await;
         let mut ex = routed(&gateway, "plain");
-        (0..attempts).for_each(|_| ex.begin_attempt());
+        (0..attempts).for_each(|_| ex.begin_attempt(None));
         let peer = HttpPeer::new(SocketAddr::from(([127, 0, 0, 1], 9)), false, String::new());
         retry_exchange(&peer, &mut session, error, &ex, reused).retry()
     }
@@ -197,9 +215,9 @@ mod tests {
     #[test]
     fn a_refused_connection_is_tried_again_as_often_as_the_service_says() {
         let mut ex = routed(&gateway(), "plain");
-        ex.begin_attempt();
+        ex.begin_attempt(None);
         assert!(retry_connect(&ex, Error::new_up(ErrorType::ConnectRefused)).retry());
-        ex.begin_attempt();
+        ex.begin_attempt(None);
         assert!(!retry_connect(&ex, Error::new_up(ErrorType::ConnectRefused)).retry());
     }
 

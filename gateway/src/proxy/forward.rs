@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use super::{
     Exchange, Policy,
     client::{self, Caller},
+    exchange::Asked,
     hop,
     policy::joined_via,
     wire::{self, Additions},
@@ -47,14 +48,14 @@ pub(super) fn remove_certificate_claims(head: &mut RequestHeader) {
     }
 }
 
-/// Turns the client's head into the upstream's, once for all attempts.
+/// Turns the client's head into the upstream's, once for all attempts; the exchange keeps what the client asked for.
 ///
 /// # Errors
 /// When the path that a route made is not a URI.
 pub(super) fn rewrite(
     policy: &Policy,
     session: &mut Session,
-    ex: &Exchange,
+    ex: &mut Exchange,
     caller: &Caller,
     upstream: &Upstream,
 ) -> Result<()> {
@@ -80,7 +81,11 @@ pub(super) fn rewrite(
         additions.push(&wire::COOKIE, cookie);
     }
     identify(ex.cx.identity(), &mut additions);
-    additions.apply_to_request(session.req_header_mut(), target, &removed, policy.preserve_header_case)
+    let head = session.req_header_mut();
+    let host = head.headers.get(header::HOST).cloned();
+    let target = additions.apply_to_request(head, target, &removed, policy.preserve_header_case)?;
+    ex.asked = Some(Asked { target, host });
+    Ok(())
 }
 
 /// What the request, rewritten, asks of the connection that it goes over.

@@ -82,7 +82,7 @@ impl ProxyHttp for Gateway {
         let Some(upstream) = ex.upstream() else { return Error::err(ErrorType::InternalError) };
         let demand = forward::demand(ex, session);
         let peer = upstream.peer(demand).await.map_err(|_| failure::no_address(ex))?;
-        ex.begin_attempt();
+        ex.begin_attempt(peer._address.as_inet().copied());
         Ok(peer)
     }
 
@@ -175,6 +175,7 @@ impl ProxyHttp for Gateway {
         ex: &mut Self::CTX,
         e: Box<Error>,
     ) -> Box<Error> {
+        ex.attempt_failed(failure::word(&e));
         failure::retry_connect(ex, e)
     }
 
@@ -186,6 +187,7 @@ impl ProxyHttp for Gateway {
         ex: &mut Self::CTX,
         reused: bool,
     ) -> Box<Error> {
+        ex.attempt_failed(failure::word(&e));
         failure::retry_exchange(peer, session, e, ex, reused)
     }
 
@@ -203,8 +205,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _e: Option<&Error>, ex: &mut Self::CTX) {
-        let code = session.response_written().map_or(0, |head| head.status.as_u16());
-        ex.finish(code).await;
+        ex.finish(session).await;
     }
 }
 

@@ -262,7 +262,7 @@ mod tests {
     async fn what_failed_on_its_way_upstream_looks_like_what_was_proxied() {
         let gateway = gateway();
         let mut ex = routed(&gateway, "plain");
-        ex.begin_attempt();
+        ex.begin_attempt(None);
         let mut head = ResponseHeader::build(502, None).expect("a head");
         stamp_own(&gateway.policy, &mut head, &ex).expect("stamped");
         for name in ["via", "x-kong-upstream-latency", "x-kong-proxy-latency", "x-kong-request-id", "server"] {

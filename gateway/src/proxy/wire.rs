@@ -63,7 +63,7 @@ impl Additions {
         self.0.push((name, value));
     }
 
-    /// Sets them on a request with another target, once `removed` is gone.
+    /// Sets them on a request with another target, once `removed` is gone. Gives the target that it had.
     ///
     /// # Errors
     /// When there are too many headers.
@@ -73,17 +73,19 @@ impl Additions {
         target: Uri,
         removed: &[HeaderName],
         preserve_case: bool,
-    ) -> Result<()> {
+    ) -> Result<Uri> {
         if preserve_case {
+            let original = head.uri.clone();
             head.set_uri(target);
             for name in removed {
                 head.remove_header(name);
             }
-            return self.0.into_iter().try_for_each(|(name, value)| head.insert_header(name.cased, value));
+            self.0.into_iter().try_for_each(|(name, value)| head.insert_header(name.cased, value))?;
+            return Ok(original);
         }
         let (blank, ()) = http::Request::new(()).into_parts();
         let mut parts: http::request::Parts = std::mem::replace(head, blank.into()).into();
-        parts.uri = target;
+        let original = std::mem::replace(&mut parts.uri, target);
         for name in removed {
             parts.headers.remove(name);
         }
@@ -92,7 +94,7 @@ impl Additions {
             parts.headers.insert(&name.lower, value);
         }
         *head = parts.into();
-        Ok(())
+        Ok(original)
     }
 
     /// Sets them on a response.

@@ -1,19 +1,24 @@
 //! The plugins of one route, in their order, ready to run.
 
-use std::{any::Any, collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+mod timing;
+
+use std::{any::Any, collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use signet_plugin_api::{
-    CertificateRequest, Consumer, Context, Flow, Handler, Phase, PluginError, Request, RequestHeader, Response,
+    CertificateRequest, Consumer, Context, Flow, Handler, Phase, PluginError, Record, Request, RequestHeader, Response,
     ResponseHeader,
 };
+
+pub use timing::Times;
 
 /// The plugins that can run on a route: one slot per plugin name, highest priority first.
 #[derive(Default)]
 pub struct Chain {
     slots: Box<[Slot]>,
     phases: u8,
+    timed: bool,
 }
 
 /// One plugin name on one route.
@@ -22,6 +27,8 @@ pub struct Slot {
     pub name: &'static str,
     /// The phases in which it runs, as bits of [`Phase`].
     pub phases: u8,
+    /// Whether it wants to know how long the plugins of its requests took.
+    pub timed: bool,
     /// The most specific handler that does not depend on the consumer.
     pub base: Option<Arc<dyn Handler>>,
     /// Handlers of consumers and consumer groups, most specific scope first. The maps are shared between routes.
@@ -60,16 +67,27 @@ pub struct Failure {
 }
 
 /// What a request remembers of its way through the chain: which slots ran before the consumer was known, so that each
-/// plugin is the same handler in every phase.
-#[derive(Debug, Clone, Copy, Default)]
+/// plugin is the same handler in every phase, and how long they took where somebody wants to know.
+#[derive(Debug, Default)]
 pub struct Progress {
     consumer_known_from: usize,
+    /// How long each plugin took; none where nobody asks.
+    pub times: Option<Box<Times>>,
 }
 
 impl Chain {
     /// A chain of these slots, which must be in the order in which they run.
     pub fn new(slots: Vec<Slot>) -> Self {
-        Self { phases: slots.iter().fold(0, |all, slot| all | slot.phases), slots: slots.into() }
+        Self {
+            phases: slots.iter().fold(0, |all, slot| all | slot.phases),
+            timed: slots.iter().any(|slot| slot.timed),
+            slots: slots.into(),
+        }
+    }
+
+    /// Whether one of its plugins wants to know how long all of them took.
+    pub fn is_timed(&self) -> bool {
+        self.timed
     }
 
     /// The names in the order in which they run.
@@ -106,7 +124,10 @@ impl Chain {
                 }
                 let Some(handler) = slot.handler(Phase::Request, cx, known) else { continue };
                 running = slot.name;
-                if let Flow::Respond(response) = handler.on_request(request, cx).await? {
+                let begun = progress.begin();
+                let flow = handler.on_request(request, cx).await?;
+                progress.end(begun, slot.name, Phase::Request);
+                if let Flow::Respond(response) = flow {
                     return Ok(Some(response));
                 }
             }
@@ -128,7 +149,7 @@ impl Chain {
         &self,
         head: &mut RequestHeader,
         cx: &mut Context,
-        progress: Progress,
+        progress: &mut Progress,
     ) -> Result<(), Failure> {
         if !self.runs_in(Phase::UpstreamRequest) {
             return Ok(());
@@ -140,7 +161,9 @@ impl Chain {
                     continue;
                 };
                 running = slot.name;
+                let begun = progress.begin();
                 handler.on_upstream_request(head, cx).await?;
+                progress.end(begun, slot.name, Phase::UpstreamRequest);
             }
             Ok(())
         };
@@ -156,7 +179,7 @@ impl Chain {
         &self,
         head: &mut ResponseHeader,
         cx: &mut Context,
-        progress: Progress,
+        progress: &mut Progress,
     ) -> Result<(), Failure> {
         if !self.runs_in(Phase::Response) {
             return Ok(());
@@ -166,7 +189,9 @@ impl Chain {
             for (position, slot) in self.slots.iter().enumerate() {
                 let Some(handler) = slot.handler(Phase::Response, cx, progress.known_at(position)) else { continue };
                 running = slot.name;
+                let begun = progress.begin();
                 handler.on_response(head, cx).await?;
+                progress.end(begun, slot.name, Phase::Response);
             }
             Ok(())
         };
@@ -183,7 +208,7 @@ impl Chain {
         body: &mut Option<Bytes>,
         end: bool,
         cx: &mut Context,
-        progress: Progress,
+        progress: &mut Progress,
     ) -> Result<(), Failure> {
         if !self.runs_in(Phase::ResponseBody) {
             return Ok(());
@@ -195,7 +220,9 @@ impl Chain {
                     continue;
                 };
                 running = slot.name;
+                let begun = progress.begin();
                 handler.on_response_body(body, end, cx)?;
+                progress.end(begun, slot.name, Phase::ResponseBody);
             }
             Ok(())
         }));
@@ -206,7 +233,7 @@ impl Chain {
     ///
     /// # Errors
     /// When a plugin panicked.
-    pub async fn on_log(&self, cx: &Context, progress: Progress) -> Result<(), Failure> {
+    pub async fn on_log(&self, cx: &Context, progress: &Progress, record: &Record<'_>) -> Result<(), Failure> {
         if !self.runs_in(Phase::Log) {
             return Ok(());
         }
@@ -215,7 +242,7 @@ impl Chain {
             for (position, slot) in self.slots.iter().enumerate() {
                 let Some(handler) = slot.handler(Phase::Log, cx, progress.known_at(position)) else { continue };
                 running = slot.name;
-                handler.on_log(cx).await;
+                handler.on_log(cx, record).await;
             }
             Ok(())
         };
@@ -258,8 +285,19 @@ impl ConsumerScope {
 }
 
 impl Progress {
-    fn known_at(self, position: usize) -> bool {
+    fn known_at(&self, position: usize) -> bool {
         position >= self.consumer_known_from
+    }
+
+    /// The moment, where times are wanted.
+    fn begin(&self) -> Option<Instant> {
+        self.times.as_ref().map(|_| Instant::now())
+    }
+
+    fn end(&mut self, begun: Option<Instant>, plugin: &'static str, phase: Phase) {
+        if let (Some(begun), Some(times)) = (begun, &mut self.times) {
+            times.add(plugin, phase, begun);
+        }
     }
 }
 

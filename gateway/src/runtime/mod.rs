@@ -14,6 +14,6 @@ mod work;
 pub use current::Current;
 pub use loads::Loads;
 pub use snapshot::{Counts, RouteEntry, Snapshot};
-pub use stats::{RouteStats, Source};
+pub use stats::RouteStats;
 pub use upstream::{Demand, NoAddress, SystemAuthorities, TlsTerms, Upstream, Verification};
 pub use work::WorkThreads;

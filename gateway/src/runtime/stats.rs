@@ -5,14 +5,7 @@ use std::{
     time::Duration,
 };
 
-/// Who made a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The gateway: a plugin, or an error of its own.
-    Gateway,
-    /// The upstream.
-    Upstream,
-}
+use signet_plugin_api::Source;
 
 /// Upper bounds of the latency buckets, in seconds.
 pub const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];

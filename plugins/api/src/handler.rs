@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{CertificateRequest, Context, Flow, PluginError, Request};
+use crate::{CertificateRequest, Context, Flow, PluginError, Record, Request};
 
 /// One plugin in one place of the configuration, compiled and shared by all requests. Every method has a no-op default;
 /// the engine calls only those whose phase the plugin lists.
@@ -53,7 +53,7 @@ pub trait Handler: Send + Sync {
     }
 
     /// The request is over (Kong: `log`).
-    async fn on_log(&self, cx: &Context) {
-        let _ = cx;
+    async fn on_log(&self, cx: &Context, record: &Record<'_>) {
+        let _ = (cx, record);
     }
 }

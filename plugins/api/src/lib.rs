@@ -18,6 +18,7 @@ mod keys;
 mod meters;
 mod plugin;
 mod pool;
+mod record;
 mod registry;
 mod request;
 mod resources;
@@ -47,6 +48,7 @@ pub use meters::{CounterMeter, GaugeMeter, HistogramMeter, Labels, Meter, Meters
 pub use pingora_http::{RequestHeader, ResponseHeader};
 pub use plugin::{Phase, Plugin};
 pub use pool::{Busy, Job, JobQueue, WorkPool};
+pub use record::{Latencies, PluginRun, Record, Source, Try, UpstreamRecord};
 pub use registry::{Registration, Registry};
 pub use request::{Request, RequestSource, requested_host};
 pub use resources::{CaCertificate, CaCertificates, KeySets, Names, Resources};

@@ -23,6 +23,10 @@ pub trait Plugin: Handler + Sized + 'static {
     /// Whether Kong allows it on a consumer or a consumer group. An authentication plugin says no: the consumer is not
     /// known before it.
     const CONSUMER_SCOPE: bool = true;
+    /// Whether it wants to know which plugins ran on a request, and how long ([`crate::Record::runs`]).
+    const TIMED: bool = false;
+    /// Whether it finds out who calls: what becomes of that is counted.
+    const AUTHENTICATES: bool = false;
     /// The configuration; derive `Deserialize` with `deny_unknown_fields`.
     type Config: DeserializeOwned;
 

@@ -16,6 +16,10 @@ pub struct Registration {
     pub needs_service: bool,
     /// [`Plugin::CONSUMER_SCOPE`]
     pub consumer_scope: bool,
+    /// [`Plugin::TIMED`]
+    pub timed: bool,
+    /// [`Plugin::AUTHENTICATES`]
+    pub authenticates: bool,
     phases: u8,
     compile: CompileFn,
 }
@@ -30,6 +34,8 @@ impl Registration {
             credentials: P::CREDENTIALS,
             needs_service: P::NEEDS_SERVICE,
             consumer_scope: P::CONSUMER_SCOPE,
+            timed: P::TIMED,
+            authenticates: P::AUTHENTICATES,
             phases: P::PHASES.iter().fold(0, |all, phase| all | *phase as u8),
             compile: |raw, scope| {
                 let config = decode(raw.keeping_nulls(P::NULL_IS_MEANT), P::AT_DEFAULT)?;

@@ -47,6 +47,7 @@ impl Plugin for BasicAuth {
     const PHASES: &'static [Phase] = &[Phase::Request];
     const CREDENTIALS: &'static [CredentialKind] = &[CredentialKind::of::<Users>()];
     const CONSUMER_SCOPE: bool = false;
+    const AUTHENTICATES: bool = true;
     type Config = Config;
 
     fn compile(config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {

@@ -51,6 +51,7 @@ impl Plugin for Jwt {
     const PHASES: &'static [Phase] = &[Phase::Request];
     const CREDENTIALS: &'static [CredentialKind] = &[CredentialKind::of::<Secrets>()];
     const CONSUMER_SCOPE: bool = false;
+    const AUTHENTICATES: bool = true;
     type Config = Config;
 
     fn compile(config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {

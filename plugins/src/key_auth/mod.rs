@@ -42,6 +42,7 @@ impl Plugin for KeyAuth {
     const PHASES: &'static [Phase] = &[Phase::Request];
     const CREDENTIALS: &'static [CredentialKind] = &[CredentialKind::of::<Keys>()];
     const CONSUMER_SCOPE: bool = false;
+    const AUTHENTICATES: bool = true;
     // Konnect writes it into its dumps: the consumers of the file itself.
     const AT_DEFAULT: &'static [(&'static str, &'static str)] = &[("identity_realms", "[{scope: cp}]")];
     type Config = Config;

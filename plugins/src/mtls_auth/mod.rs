@@ -57,6 +57,7 @@ impl Plugin for MtlsAuth {
     ];
     const NULL_IS_MEANT: &'static [&'static str] = &["authenticated_group_by", "consumer_by"];
     const CONSUMER_SCOPE: bool = false;
+    const AUTHENTICATES: bool = true;
     type Config = Config;
 
     fn compile(config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {

@@ -60,6 +60,7 @@ impl Plugin for OpenidConnect {
     const PRIORITY: u32 = 1050;
     const PHASES: &'static [Phase] = &[Phase::Request, Phase::Response];
     const CONSUMER_SCOPE: bool = false;
+    const AUTHENTICATES: bool = true;
     const AT_DEFAULT: &'static [(&'static str, &'static str)] = AT_DEFAULT;
     type Config = Config;
 

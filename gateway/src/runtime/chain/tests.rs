@@ -72,7 +72,7 @@ impl Handler for Probe {
         self.note(Phase::ResponseBody)
     }
 
-    async fn on_log(&self, _: &Context) {
+    async fn on_log(&self, _: &Context, _: &Record<'_>) {
         if self.note(Phase::Log).is_err() {
             panic!("this phase cannot fail otherwise");
         }
@@ -108,7 +108,7 @@ impl Ride {
     fn slot_in(mut self, name: &'static str, phases: &[Phase], phase: Phase, deed: Deed) -> Self {
         let base = Some(self.probe(name, phase, deed));
         let phases = phases.iter().fold(0, |all, phase| all | *phase as u8);
-        self.slots.push(Slot { name, phases, base, by_consumer: Box::default() });
+        self.slots.push(Slot { name, phases, timed: false, base, by_consumer: Box::default() });
         self
     }
 
@@ -142,23 +142,24 @@ impl Ride {
     }
 
     /// The phases after the request; the first failure of each.
-    async fn rest(&mut self, chain: &Chain, progress: Progress) -> Vec<Failure> {
+    async fn rest(&mut self, chain: &Chain, progress: &mut Progress) -> Vec<Failure> {
         let mut head = RequestHeader::build("GET", b"/", None).expect("a request line");
+        let over = head.clone();
         let mut answer = ResponseHeader::build(200, None).expect("a status line");
         let results = [
             chain.on_upstream_request(&mut head, &mut self.cx, progress).await,
             chain.on_response(&mut answer, &mut self.cx, progress).await,
             chain.on_response_body(&mut None, true, &mut self.cx, progress),
-            chain.on_log(&self.cx, progress).await,
+            chain.on_log(&self.cx, progress, &Record::of(&over, 200)).await,
         ];
         results.into_iter().filter_map(Result::err).collect()
     }
 
     /// All phases, none of which fails; gives the diary.
     async fn whole(mut self) -> Vec<String> {
-        let (chain, progress, outcome) = self.request().await;
+        let (chain, mut progress, outcome) = self.request().await;
         assert!(!matches!(outcome, Outcome::Broken(_)));
-        assert!(self.rest(&chain, progress).await.is_empty());
+        assert!(self.rest(&chain, &mut progress).await.is_empty());
         self.diary()
     }
 
@@ -196,19 +197,19 @@ async fn a_plugin_is_not_called_in_a_phase_that_it_does_not_list() {
 #[tokio::test]
 async fn an_empty_chain_lets_everything_pass() {
     let mut ride = Ride::new();
-    let (chain, progress, outcome) = ride.request().await;
+    let (chain, mut progress, outcome) = ride.request().await;
     assert!(matches!(outcome, Outcome::Continue));
     assert!(ALL.iter().all(|phase| !chain.runs_in(*phase)));
-    assert!(ride.rest(&chain, progress).await.is_empty());
+    assert!(ride.rest(&chain, &mut progress).await.is_empty());
 }
 
 #[tokio::test]
 async fn an_answer_ends_the_request_phase_and_all_see_the_response() {
     let mut ride = Ride::new().slot("a", Deed::Nothing).slot("b", Deed::Answer(401)).slot("c", Deed::Nothing);
-    let (chain, progress, outcome) = ride.request().await;
+    let (chain, mut progress, outcome) = ride.request().await;
     assert!(matches!(outcome, Outcome::Respond(response) if response.status == 401));
     assert_eq!(ride.diary(), ["a Request", "b Request"]);
-    assert!(ride.rest(&chain, progress).await.is_empty());
+    assert!(ride.rest(&chain, &mut progress).await.is_empty());
     assert_eq!(names_of(&ride.diary(), "Response"), ["a", "b", "c"]);
 }
 
@@ -230,9 +231,9 @@ async fn a_failure_in_a_later_phase_names_the_plugin_and_does_not_spread() {
             let panics = matches!(deed, Deed::Panic) || phase == Phase::Log;
             let mut ride =
                 Ride::new().slot("a", Deed::Nothing).slot_in("b", &ALL, phase, deed).slot("c", Deed::Nothing);
-            let (chain, progress, outcome) = ride.request().await;
+            let (chain, mut progress, outcome) = ride.request().await;
             assert!(matches!(outcome, Outcome::Continue));
-            let failures = ride.rest(&chain, progress).await;
+            let failures = ride.rest(&chain, &mut progress).await;
             let told: Vec<_> = failures.iter().map(|failure| (failure.plugin, failure.error.is_none())).collect();
             assert_eq!(told, [("b", panics)], "{phase:?}");
             let diary = ride.diary();
@@ -299,8 +300,8 @@ async fn an_early_answer_hides_the_consumer_from_what_ran_before_it_only() {
         .slot("stop", Deed::Answer(403))
         .slot("late", Deed::Nothing)
         .for_consumer("1", "late-own");
-    let (chain, progress, _) = ride.request().await;
-    assert!(ride.rest(&chain, progress).await.is_empty());
+    let (chain, mut progress, _) = ride.request().await;
+    assert!(ride.rest(&chain, &mut progress).await.is_empty());
     assert_eq!(names_of(&ride.diary(), "Response"), ["early", "auth", "stop", "late-own"]);
 }
 
