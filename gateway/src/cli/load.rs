@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, path::PathBuf, sync::Arc};
 
-use signet_plugin_api::{Backgrounds, Meters, Registry, WorkPool};
+use signet_plugin_api::{Backgrounds, LogFiles, Meters, Registry, WorkPool};
 use tracing::{error, info, warn};
 
 use super::{report, say};
@@ -28,6 +28,8 @@ pub(super) struct Parts {
     pub backgrounds: Arc<Backgrounds>,
     /// The series of plugins.
     pub meters: Arc<Meters>,
+    /// Files that plugins log to.
+    pub log_files: Arc<dyn LogFiles>,
 }
 
 /// Loads one file, as often as it is asked to.
@@ -66,6 +68,7 @@ impl<'a> Loader<'a> {
             signing: WorkPool::new(Arc::clone(&self.parts.signing) as _),
             signing_backend: self.settings.signing_backend,
             meters: Arc::clone(&self.parts.meters),
+            log_files: Arc::clone(&self.parts.log_files),
             hashing: WorkPool::new(Arc::clone(&self.parts.hashing) as _),
             backgrounds: Arc::clone(&self.parts.backgrounds),
             key_sets: Purpose::Serve,

@@ -14,7 +14,7 @@ use pingora::{
     services::listening::Service,
 };
 use pingora_proxy::http_proxy;
-use signet_plugin_api::Registry;
+use signet_plugin_api::{Registry, Resources};
 
 use super::{
     fail,
@@ -102,7 +102,8 @@ fn parts(settings: &Settings, resolve: Vec<ResolveOverride>) -> Result<Parts, Ex
     };
     let signing = start("signing", settings.signing_threads, settings.signing_queue)?;
     let hashing = start("hashing", settings.hashing_threads, settings.hashing_queue)?;
-    Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default(), meters: Arc::default() })
+    let log_files = Resources::default().log_files;
+    Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default(), meters: Arc::default(), log_files })
 }
 
 fn serve(settings: &Settings, loader: &Loader<'_>, prepared: Prepared, parts: &Parts) -> Result<(), ExitCode> {

@@ -11,7 +11,7 @@ mod upstreams;
 
 use std::{io, sync::Arc, time::Duration};
 
-use signet_plugin_api::{Backgrounds, Meters, Registry, Resources, SigningBackend, WorkPool};
+use signet_plugin_api::{Backgrounds, LogFiles, Meters, Registry, Resources, SigningBackend, WorkPool};
 
 pub(crate) use self::problem::{Problem, Problems};
 use crate::{
@@ -40,6 +40,8 @@ pub(crate) struct Engine<'a> {
     pub hashing: WorkPool,
     /// The series of plugins.
     pub meters: Arc<Meters>,
+    /// Files that plugins log to.
+    pub log_files: Arc<dyn LogFiles>,
     /// What outlives one configuration.
     pub backgrounds: Arc<Backgrounds>,
     /// What the file is loaded for.
@@ -67,6 +69,7 @@ impl<'a> Engine<'a> {
             signing_backend: SigningBackend::default(),
             hashing: WorkPool::inline(),
             meters: Arc::default(),
+            log_files: Resources::default().log_files,
             backgrounds: Arc::default(),
             key_sets: Purpose::Check,
             tls: None,
@@ -102,6 +105,8 @@ pub(crate) fn compile(mut model: Model, key_sets: Opened, engine: &Engine<'_>) -
         signing: engine.signing.clone(),
         signing_backend: engine.signing_backend,
         meters: Arc::clone(&engine.meters),
+        log_files: Arc::clone(&engine.log_files),
+        concealed: Arc::default(),
         hashing: engine.hashing.clone(),
         backgrounds: Arc::clone(&engine.backgrounds),
         names: Arc::new(Lookup(Arc::clone(&engine.resolver))),

@@ -17,6 +17,9 @@ pub trait Background: Send + Sync + 'static {
     /// Does what is due; gives the pause until the next time. It must end by itself: give everything that waits for others
     /// a deadline.
     async fn tick(&self) -> Duration;
+
+    /// The process is about to end: what must not be lost is done now. Whoever takes long is not waited for.
+    async fn finish(&self) {}
 }
 
 /// What is shared between configurations, by type and content: the same key gives the same value as long as some
@@ -28,6 +31,7 @@ pub struct Backgrounds(Mutex<State>);
 struct State {
     known: HashMap<(TypeId, String), Weak<dyn Any + Send + Sync>>,
     pending: Vec<Weak<dyn Background>>,
+    started: Vec<Weak<dyn Background>>,
 }
 
 impl Backgrounds {
@@ -51,7 +55,17 @@ impl Backgrounds {
     /// gone by then.
     pub fn take_pending(&self) -> Vec<Weak<dyn Background>> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut state.pending).into_iter().filter(|weak| weak.strong_count() > 0).collect()
+        let alive = |weak: &Weak<dyn Background>| weak.strong_count() > 0;
+        let pending: Vec<_> = std::mem::take(&mut state.pending).into_iter().filter(alive).collect();
+        state.started.retain(alive);
+        state.started.extend(pending.iter().cloned());
+        pending
+    }
+
+    /// Those that were started and that some configuration holds.
+    pub fn started(&self) -> Vec<Arc<dyn Background>> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.started.iter().filter_map(Weak::upgrade).collect()
     }
 }
 
@@ -108,7 +122,11 @@ mod tests {
         drop(store.background("gone", || Counter(2)));
         let again = store.background("a", || Counter(3));
         assert!(Arc::ptr_eq(&held, &again));
+        assert_eq!(store.started().len(), 0);
         assert_eq!(store.take_pending().len(), 1);
         assert_eq!(store.take_pending().len(), 0);
+        assert_eq!(store.started().len(), 1);
+        drop((held, again));
+        assert_eq!(store.started().len(), 0);
     }
 }

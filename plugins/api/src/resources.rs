@@ -5,7 +5,10 @@ use std::{collections::HashMap, fmt, io, net::SocketAddr, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Backgrounds, Consumers, CredentialStores, KeySet, Meters, SigningBackend, WorkPool};
+use crate::{
+    Backgrounds, Concealed, Consumers, CredentialStores, KeySet, LogFiles, Meters, SigningBackend, WorkPool,
+    logs::Nowhere,
+};
 
 /// Consumers, credentials, certificates and services of the engine, for [`crate::Scope`].
 #[derive(Debug, Clone)]
@@ -30,6 +33,10 @@ pub struct Resources {
     pub names: Arc<dyn Names>,
     /// The series of plugins.
     pub meters: Arc<Meters>,
+    /// Files that plugins log to.
+    pub log_files: Arc<dyn LogFiles>,
+    /// What no log may show.
+    pub concealed: Arc<Concealed>,
 }
 
 /// `key_sets` of a configuration, by name and by id.
@@ -71,6 +78,8 @@ impl Default for Resources {
             backgrounds: Arc::default(),
             names: Arc::new(Literals),
             meters: Arc::default(),
+            log_files: Arc::new(Nowhere),
+            concealed: Arc::default(),
         }
     }
 }

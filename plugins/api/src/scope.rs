@@ -1,10 +1,10 @@
 //! What a plugin may ask of the engine while it compiles.
 
-use std::{any::Any, cell::RefCell, sync::Arc};
+use std::{any::Any, cell::RefCell, path::Path, sync::Arc};
 
 use crate::{
-    Background, CaCertificate, ConfigError, Consumer, Consumers, CredentialStore, KeySet, Meters, Names, Resources,
-    SigningBackend, WorkPool, nearest,
+    Background, CaCertificate, Concealed, ConfigError, Consumer, Consumers, CredentialStore, KeySet, LogFile, Meters,
+    Names, Resources, SigningBackend, WorkPool, nearest,
 };
 
 /// Consumers, credentials and resources of the configuration that is being compiled. `compile` takes handles only;
@@ -103,6 +103,21 @@ impl<'a> Scope<'a> {
     /// The series of plugins.
     pub fn meters(&self) -> &Arc<Meters> {
         &self.resources.meters
+    }
+
+    /// A file of lines that the engine writes; see [`crate::LogFiles::file`].
+    pub fn log_file(&self, path: &Path, reopen: bool) -> Arc<dyn LogFile> {
+        self.resources.log_files.file(path, reopen)
+    }
+
+    /// The values of headers and query arguments of this name are credentials: logs do not show them.
+    pub fn conceal(&self, name: &str) {
+        self.resources.concealed.add(name);
+    }
+
+    /// What no log may show: for a plugin that logs. It is complete when the configuration is served.
+    pub fn concealed(&self) -> Arc<Concealed> {
+        Arc::clone(&self.resources.concealed)
     }
 
     /// The threads that sign.

@@ -11,7 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::Method;
+use http::{HeaderName, Method};
 use signet_plugin_api::{
     Claims, ConfigError, Context, CredentialKind, Flow, Handler, Phase, Plugin, PluginError, Request, Scope, WorkPool,
 };
@@ -57,8 +57,11 @@ impl Plugin for Jwt {
     fn compile(config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
         let secrets: Arc<Secrets> = scope.credentials()?;
         config.review(&secrets, scope)?;
+        let places = config.places()?;
+        let names = places.headers.iter().map(HeaderName::as_str).chain(places.parameters.iter().map(String::as_str));
+        names.for_each(|name| scope.conceal(name));
         Ok(Self {
-            places: config.places()?,
+            places,
             checks: config.checks(),
             fallback: Fallback::new(NAME, scope.anonymous(config.anonymous.as_deref())?),
             refusals: Refusals::new(config.realm.as_deref(), config.key_claim_name.clone())?,

@@ -55,9 +55,14 @@ impl Plugin for KeyAuth {
         if !(config.key_in_header || config.key_in_query || config.key_in_body) {
             scope.warn("key_in_header", "neither header nor query nor body is searched: no key is ever accepted");
         }
+        let names = config.names()?;
+        for name in &names {
+            scope.conceal(&name.field);
+            name.headers.iter().for_each(|header| scope.conceal(header.as_str()));
+        }
         Ok(Self {
             keys: scope.credentials()?,
-            names: config.names()?,
+            names,
             in_header: config.key_in_header,
             in_query: config.key_in_query,
             in_body: config.key_in_body,

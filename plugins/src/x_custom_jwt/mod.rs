@@ -64,6 +64,11 @@ impl Plugin for XCustomJwt {
     fn compile(mut config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
         config.review(scope)?;
         let mint = Mint::new(&config, scope)?;
+        let downstream = config.downstream_custom_jwt_header.take().map(|SentHeader(name)| name);
+        [Some(&config.upstream_custom_jwt_header.0), downstream.as_ref()]
+            .into_iter()
+            .flatten()
+            .for_each(|name| scope.conceal(&String::from_utf8_lossy(name)));
         Ok(Self {
             callers: CallerSource::new(&config),
             issuer: Issuer::new(&mut config, scope)?,
@@ -71,7 +76,7 @@ impl Plugin for XCustomJwt {
             mint,
             pool: scope.signing_pool(),
             upstream: config.upstream_custom_jwt_header.0,
-            downstream: config.downstream_custom_jwt_header.map(|SentHeader(name)| name),
+            downstream,
             verbose: config.verbose,
         })
     }
