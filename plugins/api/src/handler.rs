@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{CertificateRequest, Context, Flow, PluginError, Record, Request};
+use crate::{CertificateRequest, Context, Flow, PluginError, Record, Rehearsal, Request};
 
 /// One plugin in one place of the configuration, compiled and shared by all requests. Every method has a no-op default;
 /// the engine calls only those whose phase the plugin lists.
@@ -23,6 +23,16 @@ pub trait Handler: Send + Sync {
     async fn on_request(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Flow, PluginError> {
         let _ = (request, cx);
         Ok(Flow::Continue)
+    }
+
+    /// What [`Self::on_request`] would do, for `signet explain`. It may edit the request and leave facts as that does; it asks
+    /// nobody, signs and counts nothing. A plugin whose `on_request` does none of these gives what that gives.
+    ///
+    /// # Errors
+    /// When the plugin is broken.
+    async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
+        let _ = (request, cx);
+        Ok(Rehearsal::unknown("the plugin does not say what it would do"))
     }
 
     /// The request as it will be sent upstream, once per attempt.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::{HeaderValue, StatusCode};
 use signet_plugin_api::{
-    ConfigError, Context, CredentialKind, Flow, Handler, Identity, Phase, Plugin, PluginError, Request, RequestHeader,
-    Response, Scope,
+    ConfigError, Context, CredentialKind, Flow, Handler, Identity, Phase, Plugin, PluginError, Rehearsal, Request,
+    RequestHeader, Response, Scope,
 };
 
 use self::{
@@ -92,6 +92,10 @@ impl Handler for Acl {
             Verdict::Passes(Some(groups)) => cx.insert(groups),
         }
         Ok(Flow::Continue)
+    }
+
+    async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
+        Ok(self.on_request(request, cx).await?.into())
     }
 
     /// Only now: a client's own headers of these names have just been removed.

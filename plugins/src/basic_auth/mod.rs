@@ -15,8 +15,8 @@ use http::{
     header::{AUTHORIZATION, PROXY_AUTHORIZATION, WWW_AUTHENTICATE},
 };
 use signet_plugin_api::{
-    Busy, ConfigError, Context, CredentialKind, Flow, Handler, Identity, Phase, Plugin, PluginError, Request, Response,
-    Scope, WorkPool,
+    Busy, ConfigError, Context, CredentialKind, Flow, Handler, Identity, Phase, Plugin, PluginError, Rehearsal,
+    Request, Response, Scope, WorkPool,
 };
 use zeroize::Zeroizing;
 
@@ -80,6 +80,10 @@ impl Handler for BasicAuth {
             // Not even as `anonymous`: the password may be right.
             Err(Busy) => Ok(Flow::Respond(overloaded("too many passwords are waiting to be verified"))),
         }
+    }
+
+    async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
+        Ok(self.on_request(request, cx).await?.into())
     }
 }
 

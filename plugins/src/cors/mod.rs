@@ -15,7 +15,8 @@ use http::{
     },
 };
 use signet_plugin_api::{
-    ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, Response, ResponseHeader, Scope,
+    ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Rehearsal, Request, Response, ResponseHeader,
+    Scope,
 };
 
 use self::{
@@ -93,6 +94,10 @@ impl Handler for Cors {
             cx.insert(Seen::Origin(origin.clone()));
         }
         Ok(Flow::Continue)
+    }
+
+    async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
+        Ok(self.on_request(request, cx).await?.into())
     }
 
     async fn on_response(&self, head: &mut ResponseHeader, cx: &mut Context) -> Result<(), PluginError> {

@@ -11,7 +11,9 @@ use http::{
     HeaderValue, Method, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
 };
-use signet_plugin_api::{ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, Response, Scope};
+use signet_plugin_api::{
+    ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Rehearsal, Request, Response, Scope,
+};
 
 use self::{
     config::{Config, Issuer},
@@ -76,6 +78,10 @@ impl Handler for Jwks {
             return Ok(Flow::Respond(refused.with_header(ALLOW, METHODS)));
         }
         Ok(Flow::Respond(self.answer(request, document)))
+    }
+
+    async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
+        Ok(self.on_request(request, cx).await?.into())
     }
 }
 

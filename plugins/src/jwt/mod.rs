@@ -13,7 +13,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::{HeaderName, Method};
 use signet_plugin_api::{
-    Claims, ConfigError, Context, CredentialKind, Flow, Handler, Phase, Plugin, PluginError, Request, Scope, WorkPool,
+    Claims, ConfigError, Context, CredentialKind, Flow, Handler, Phase, Plugin, PluginError, Rehearsal, Request, Scope,
+    WorkPool,
 };
 
 use self::{
@@ -93,6 +94,10 @@ impl Handler for Jwt {
             Err(Refusal::Busy) => Ok(Flow::Respond(overloaded("too many tokens are waiting to be verified"))),
             Err(refusal) => Ok(self.fallback.refuse(&self.refusals.respond(&refusal), cx)),
         }
+    }
+
+    async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
+        Ok(self.on_request(request, cx).await?.into())
     }
 }
 

@@ -9,7 +9,8 @@ use std::{borrow::Cow, sync::Arc};
 use async_trait::async_trait;
 use http::{Method, StatusCode, header::WWW_AUTHENTICATE};
 use signet_plugin_api::{
-    ConfigError, Context, CredentialKind, Flow, Handler, Phase, Plugin, PluginError, Request, Response, Scope,
+    ConfigError, Context, CredentialKind, Flow, Handler, Phase, Plugin, PluginError, Rehearsal, Request, Response,
+    Scope,
 };
 
 use self::config::{ApiKey, Config, KeyName, Keys};
@@ -91,6 +92,10 @@ impl Handler for KeyAuth {
             }
             Err(refusal) => Ok(self.fallback.refuse(refusal, cx)),
         }
+    }
+
+    async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
+        Ok(self.on_request(request, cx).await?.into())
     }
 }
 

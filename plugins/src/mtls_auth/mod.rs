@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use http::{HeaderName, StatusCode};
 use signet_plugin_api::{
     CaCertificate, CertificateRequest, ClientCertificate, ConfigError, Context, CredentialKind, Flow, Handler, Phase,
-    Plugin, PluginError, Request, RequestHeader, Response, Scope,
+    Plugin, PluginError, Rehearsal, Request, RequestHeader, Response, Scope,
 };
 
 use self::{
@@ -117,6 +117,15 @@ impl Handler for MtlsAuth {
             Some(ClientCertificate::None) | None => &self.missing,
         };
         Ok(self.fallback.refuse(refusal, cx))
+    }
+
+    async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
+        let sent = request.client().tls.as_deref().map(|connection| &connection.certificate);
+        if matches!(sent, Some(ClientCertificate::Sent(_))) && self.judge.asks_others() && !self.fallback.is_settled(cx)
+        {
+            return Ok(Rehearsal::unknown("whether the certificate was revoked, its authority's servers say"));
+        }
+        Ok(self.on_request(request, cx).await?.into())
     }
 }
 

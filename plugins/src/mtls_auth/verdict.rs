@@ -74,6 +74,11 @@ impl Judge {
         Self { trust, revocations, callers, known, lifetime }
     }
 
+    /// Whether a verdict takes the word of others.
+    pub(super) fn asks_others(&self) -> bool {
+        self.revocations.is_some()
+    }
+
     /// The verdict on a chain. Requests that ask for the same one at the same time wait for the first.
     ///
     /// Verifying is done here and not on a thread of its own: two or three signature checks are less than the handshake

@@ -26,7 +26,7 @@ use std::sync::{
 use async_trait::async_trait;
 use http::Method;
 use signet_plugin_api::{
-    ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, ResponseHeader, Scope,
+    ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Rehearsal, Request, ResponseHeader, Scope,
 };
 use tracing::{debug, info, warn};
 
@@ -109,6 +109,19 @@ impl Handler for OpenidConnect {
             }
             Err(refusal) => Ok(self.refuse(&refusal, cx)),
         }
+    }
+
+    /// Only what needs nobody's word: who brings no credential is refused.
+    async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
+        self.authenticator.admissions.strip(request);
+        let is_exempt = !self.run_on_preflight && request.method() == Method::OPTIONS;
+        if is_exempt || self.fallback.is_settled(cx) {
+            return Ok(Flow::Continue.into());
+        }
+        if self.places.find(request).await.is_none() {
+            return Ok(self.refuse(&Refusal::Nothing, cx).into());
+        }
+        Ok(Rehearsal::unknown("whether the credential is good, the identity provider's keys or its answer say"))
     }
 
     async fn on_response(&self, head: &mut ResponseHeader, cx: &mut Context) -> Result<(), PluginError> {

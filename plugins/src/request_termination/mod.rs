@@ -7,7 +7,9 @@ mod tests;
 
 use async_trait::async_trait;
 use http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
-use signet_plugin_api::{ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, Response, Scope};
+use signet_plugin_api::{
+    ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Rehearsal, Request, Response, Scope,
+};
 
 use self::{config::Config, echo::Echo};
 use crate::shared::names::header_name;
@@ -65,6 +67,10 @@ impl Handler for RequestTermination {
                 Response::new(*status).with_header(CONTENT_TYPE, JSON).with_body(body)
             }
         }))
+    }
+
+    async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
+        Ok(self.on_request(request, cx).await?.into())
     }
 }
 

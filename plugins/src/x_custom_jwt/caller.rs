@@ -67,6 +67,17 @@ impl CallerSource {
         }
     }
 
+    /// Whether `client_id` is the API key itself.
+    pub(super) fn tells_the_key(&self, request: &Request<'_>, cx: &Context) -> bool {
+        match self.source {
+            IdentitySource::Request => matches!(self.presentation(request, cx.identity()), Presented::Key(_)),
+            IdentitySource::Verified => {
+                let is_key = cx.identity().is_some_and(|identity| matches!(identity.proof, Proof::Key));
+                is_key && self.apikey_client_id == ApikeyClientId::Key
+            }
+        }
+    }
+
     fn verified<'a>(&self, request: &Request<'_>, cx: &'a Context) -> Result<Caller<'a>, NoCaller> {
         let Some(identity) = cx.identity().filter(|identity| identity.is_authenticated()) else {
             let nothing = matches!(self.presentation(request, None), Presented::Nothing);

@@ -10,7 +10,10 @@ use http::HeaderValue;
 use signet_plugin_api::{ConfigError, Meters, PluginError, Scope, SigningKey};
 
 use super::{config::Config, lineage::Lineage, meters::SigningMeters};
-use crate::shared::jose::{append_part, encoded_len};
+use crate::shared::{
+    encoding::either_base64,
+    jose::{append_part, encoded_len},
+};
 
 /// A key, and what surrounds the claims that it signs.
 #[derive(Clone)]
@@ -58,6 +61,12 @@ impl Issuing {
     /// What its tokens have in common, besides claims: two with equal ones may stand for each other.
     pub(super) fn lineage(&self) -> &[u8] {
         &self.frame.lineage
+    }
+
+    /// The JOSE header as JSON text.
+    pub(super) fn jose_header(&self) -> String {
+        let encoded = self.frame.start.get(self.frame.scheme..self.frame.start.len().saturating_sub(1));
+        encoded.and_then(either_base64).and_then(|json| String::from_utf8(json.to_vec()).ok()).unwrap_or_default()
     }
 
     /// Whether a signature belongs on the signing threads.

@@ -9,6 +9,7 @@ mod lineage;
 mod meters;
 mod parts;
 mod refusal;
+mod rehearsal;
 mod reuse;
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use signet_plugin_api::{
-    Busy, ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Request, Response, ResponseHeader, Scope,
-    WorkPool, async_trait,
+    Busy, ConfigError, Context, Flow, Handler, Phase, Plugin, PluginError, Rehearsal, Request, Response,
+    ResponseHeader, Scope, WorkPool, async_trait,
 };
 
 use self::{
@@ -112,6 +113,10 @@ impl Handler for XCustomJwt {
         remove_lookalikes(head, &self.upstream);
         head.insert_header(self.upstream.clone(), value)?;
         Ok(Flow::Continue)
+    }
+
+    async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
+        self.rehearsed(request, cx)
     }
 
     async fn on_response(&self, head: &mut ResponseHeader, cx: &mut Context) -> Result<(), PluginError> {

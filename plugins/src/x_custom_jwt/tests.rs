@@ -9,6 +9,7 @@ mod headers;
 mod key_sets;
 mod planned;
 mod random;
+mod rehearsed;
 mod request_source;
 mod reuse;
 mod token;

@@ -117,6 +117,16 @@ impl Mint {
         out.push(b'}');
     }
 
+    /// What [`Self::write_issue`] writes, in words, as JSON text.
+    pub(super) fn at_signing(&self) -> String {
+        let mut claims = vec![("iat", "now".to_owned()), ("exp", format!("iat + {}", self.expires_in))];
+        claims.extend(self.not_before.map(|earlier| ("nbf", format!("iat - {earlier}"))));
+        claims.extend(self.has_jti.then(|| ("jti", "a random UUID".to_owned())));
+        let claims: serde_json::Map<_, _> =
+            claims.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        serde_json::Value::Object(claims).to_string()
+    }
+
     fn write_provenance(&self, out: &mut Vec<u8>, identity: &Identity) -> Result<(), serde_json::Error> {
         if self.amr {
             out.extend_from_slice(b",\"amr\":[");
