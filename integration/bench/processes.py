@@ -66,6 +66,7 @@ class Gateway(Process):
         env = {name: value for name, value in os.environ.items() if not name.startswith("SIGNET_")}
         env |= {
             "SIGNET_PROXY_LISTEN": "127.0.0.1:0",
+            "SIGNET_ADMIN_LISTEN": "off",
             "SIGNET_STATUS_LISTEN": "127.0.0.1:0",
             "SIGNET_ADMIN_LISTEN": "off",
             "NO_COLOR": "1",

@@ -54,6 +54,12 @@ impl Request {
         self.header("Authorization", &value)
     }
 
+    /// Asks for this host, unless another is given.
+    #[must_use]
+    pub fn or_host(self, host: &str) -> Self {
+        if self.host { self.header("Host", host) } else { self }
+    }
+
     /// Sends no Host header.
     #[must_use]
     pub fn without_host(mut self) -> Self {

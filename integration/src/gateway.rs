@@ -18,6 +18,7 @@ pub struct Gateway {
     proxy: SocketAddr,
     tls: Option<SocketAddr>,
     status: SocketAddr,
+    admin: Option<SocketAddr>,
     serving: String,
     config: Option<PathBuf>,
     _folder: Folder,
@@ -72,6 +73,11 @@ impl Gateway {
         self.status
     }
 
+    /// The admin listener; it must have been started [`Start::with_admin`].
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.expect("a gateway that was started with an admin listener")
+    }
+
     /// The line that counts what it serves.
     pub fn serving(&self) -> &str {
         &self.serving
@@ -95,6 +101,16 @@ impl Gateway {
     /// One GET to the status listener.
     pub fn get_status(&self, target: &str) -> Response {
         Client::connect(self.status).send(&Request::get(target))
+    }
+
+    /// One GET to the admin listener.
+    pub fn get_admin(&self, target: &str) -> Response {
+        self.send_admin(&Request::get(target))
+    }
+
+    /// One request to the admin listener.
+    pub fn send_admin(&self, request: &Request) -> Response {
+        Client::connect(self.admin()).send(&request.clone().or_host("localhost"))
     }
 
     /// The process.
@@ -155,6 +171,12 @@ impl Start {
         self.setting("proxy_listen", "127.0.0.1:0, 127.0.0.1:0 http2 ssl")
     }
 
+    /// An admin listener.
+    #[must_use]
+    pub fn with_admin(self) -> Self {
+        self.setting("admin_listen", "127.0.0.1:0")
+    }
+
     /// A setting, by its variable.
     #[must_use]
     pub fn setting(self, key: &str, value: &str) -> Self {
@@ -191,7 +213,9 @@ impl Start {
         // All addresses are said at once.
         let status = process.line("the status listener", |line| listener(line, "status", "http"));
         let tls = process.stderr().lines().find_map(|line| listener(line, "proxy", "https"));
-        let mut gateway = Gateway { process, proxy, tls, status, serving: String::new(), config, _folder: folder };
+        let admin = |scheme| process.stderr().lines().find_map(|line| listener(line, "admin", scheme));
+        let admin = admin("http").or_else(|| admin("https"));
+        let mut gateway = Gateway { process, proxy, tls, status, admin, serving: String::new(), config, _folder: folder };
         if configured {
             let counts = |line: &str| line.starts_with("serving ").then(|| line.to_owned());
             gateway.serving = gateway.process.line("what it serves", counts);

@@ -190,7 +190,7 @@ fn refused(setting: &str, value: &str, code: i32) -> Run {
 fn a_port_in_use_is_named_and_ends_the_process() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for listener in ["proxy_listen", "status_listen"] {
+    for listener in ["proxy_listen", "status_listen", "admin_listen"] {
         let run = refused(listener, &address, 1);
         assert!(run.stderr.contains(&address), "{run:?}");
     }

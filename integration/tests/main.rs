@@ -9,6 +9,7 @@
 )]
 
 mod acl;
+mod admin;
 mod attacks;
 mod bad_input;
 mod basic_auth;

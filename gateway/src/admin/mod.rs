@@ -1,5 +1,15 @@
-//! The listeners for operators.
+//! The listeners for operators: health and metrics on one, everything else on the other.
 
+mod answer;
+mod call;
+mod guard;
+mod listener;
+mod node;
+mod routes;
+mod serve;
 mod status;
 
-pub(crate) use status::{Status, json_response};
+pub(crate) use answer::{Answer, json_response};
+pub(crate) use call::Call;
+pub(crate) use node::Node;
+pub(crate) use serve::serve;

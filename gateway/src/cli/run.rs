@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, atomic::AtomicUsize},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use pingora::{
@@ -22,7 +22,7 @@ use super::{
     logging, say, settings,
 };
 use crate::{
-    admin::Status,
+    admin::{self, Node},
     metrics::Metrics,
     prepare::Prepared,
     proxy::{Deadline, Gateway, Policy},
@@ -32,14 +32,11 @@ use crate::{
     },
     server::{Bound, Life, Server, pingora_conf},
     settings::{Listener, LogTarget, ResolveOverride, Settings},
-    tls::TlsEdge,
+    tls::{Acceptors, HTTP2_IDLE, TlsEdge},
 };
 
 /// Requests on one client connection before it is closed (nginx: `keepalive_requests`, Kong's default).
 const REQUESTS_PER_CONNECTION: u32 = 10_000;
-
-/// How long a connection of HTTP/2 is kept without a request (nginx: `keepalive_timeout`).
-const HTTP2_IDLE: Duration = Duration::from_secs(75);
 
 /// The longest header list of HTTP/2, unless the setting for all requests is longer. It counts 32 bytes more for each header.
 const HTTP2_HEADER_LIST: u32 = 64 * 1024;
@@ -109,11 +106,13 @@ fn parts(settings: &Settings, resolve: Vec<ResolveOverride>) -> Result<Parts, Ex
 fn serve(settings: &Settings, loader: &Loader<'_>, prepared: Prepared, parts: &Parts) -> Result<(), ExitCode> {
     let proxy = bind("proxy_listen", &settings.proxy_listen)?;
     let status = bind("status_listen", &settings.status_listen)?;
+    let admin = bind("admin_listen", &settings.admin.listen)?;
     let mut banner = String::new();
-    for (kind, bound) in proxy.iter().map(|bound| ("proxy", bound)).chain(status.iter().map(|bound| ("status", bound)))
-    {
-        let scheme = if bound.ssl { "https" } else { "http" };
-        banner += &format!("{kind} listening on {scheme}://{}\n", bound.address);
+    for (kind, listeners) in [("proxy", &proxy), ("status", &status), ("admin", &admin)] {
+        for bound in listeners {
+            let scheme = if bound.ssl { "https" } else { "http" };
+            banner += &format!("{kind} listening on {scheme}://{}\n", bound.address);
+        }
     }
     banner += &match loader.file() {
         Some(file) => {
@@ -134,7 +133,7 @@ fn serve(settings: &Settings, loader: &Loader<'_>, prepared: Prepared, parts: &P
         .map_err(|error| fail(1, format_args!("cannot register metrics: {error}")))?;
     let gateway =
         Gateway { current: Arc::clone(&current), policy: Policy::of(settings), in_flight: Arc::clone(&in_flight) };
-    let report = Status {
+    let node = Node {
         current: Arc::clone(&current),
         metrics,
         in_flight: Arc::clone(&in_flight),
@@ -151,7 +150,8 @@ fn serve(settings: &Settings, loader: &Loader<'_>, prepared: Prepared, parts: &P
     app.h2_options = Some(http2_options(settings));
     let mut server = Server::default();
     add_proxy(&mut server, Arc::new(app), &current, settings, proxy);
-    server.add(Service::new("status".into(), report), status);
+    admin::serve(&mut server, &Arc::new(node), settings, status, admin)
+        .map_err(|reason| fail(2, format_args!("{reason}")))?;
     let ready = || {
         background::start(&parts.backgrounds);
         say(&banner);
@@ -176,7 +176,7 @@ where
     let (with_http2, without): (Vec<_>, Vec<_>) = tls.into_iter().partition(|bound| bound.http2);
     for (http2, bound) in [(true, with_http2), (false, without)] {
         let edge = TlsEdge {
-            current: Arc::clone(current),
+            acceptors: Acceptors::Current(Arc::clone(current)),
             http2,
             limit,
             idle: HTTP2_IDLE,

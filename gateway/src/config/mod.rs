@@ -148,6 +148,14 @@ pub(crate) fn yaml(path: &Path) -> Result<(serde_yaml::Value, Places), Vec<Mista
     Ok((value, places))
 }
 
+/// What a reference to a vault (`{vault://env/NAME}`) stands for; None when `text` is none.
+///
+/// # Errors
+/// When nothing is there. The reason holds no secret.
+pub(crate) fn reference(text: &str, env: &Env<'_>) -> Result<Option<String>, String> {
+    Vaults::new(env).resolve(text)
+}
+
 /// A variable of this process; one that is not UTF-8 counts as not set.
 pub fn process_env(name: &str) -> Option<String> {
     std::env::var(name).ok()

@@ -29,7 +29,7 @@ struct Passenger {
 
 /// Tells a connection that its request is complete; `passenger` is what came with it. The answer: whether the client speaks
 /// plain HTTP to a port for TLS.
-pub(super) fn head_is_here(passenger: &(dyn Any + Send + Sync)) -> bool {
+pub(crate) fn head_is_here(passenger: &(dyn Any + Send + Sync)) -> bool {
     passenger.downcast_ref().is_some_and(|passenger: &Passenger| {
         passenger.head_is_here.store(true, Relaxed);
         passenger.plain_on_tls

@@ -27,7 +27,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 pub(crate) use client::Trust;
-pub(crate) use deadline::Deadline;
+pub(crate) use deadline::{Deadline, head_is_here};
 pub(crate) use exchange::Exchange;
 pub(crate) use policy::{Limits, Policy};
 

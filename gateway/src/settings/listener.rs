@@ -24,8 +24,8 @@ impl Listener {
     }
 }
 
-/// All listeners of one setting; `off` alone is none. Not every kind of listener speaks TLS.
-pub(super) fn parse(items: &[String], tls: bool) -> Result<Vec<Listener>, String> {
+/// All listeners of one setting; `off` alone is none.
+pub(super) fn parse(items: &[String]) -> Result<Vec<Listener>, String> {
     if let [off] = items
         && off == "off"
     {
@@ -33,8 +33,7 @@ pub(super) fn parse(items: &[String], tls: bool) -> Result<Vec<Listener>, String
     }
     let mut listeners: Vec<Listener> = Vec::with_capacity(items.len());
     for item in items {
-        let listener =
-            one(item).and_then(|listener| allowed(listener, tls)).map_err(|reason| format!("`{item}`: {reason}"))?;
+        let listener = one(item).and_then(allowed).map_err(|reason| format!("`{item}`: {reason}"))?;
         if listener.address.port() != 0 && listeners.iter().any(|other| other.address == listener.address) {
             return Err(format!("`{item}`: the address stands twice"));
         }
@@ -71,9 +70,8 @@ fn one(text: &str) -> Result<Listener, String> {
     Ok(listener)
 }
 
-fn allowed(listener: Listener, tls: bool) -> Result<Listener, String> {
+fn allowed(listener: Listener) -> Result<Listener, String> {
     match (listener.ssl, listener.http2) {
-        (true, _) if !tls => Err("this listener does not speak TLS".to_owned()),
         (false, true) => Err("`http2` needs `ssl`; HTTP/2 without TLS is not implemented yet".to_owned()),
         _ => Ok(listener),
     }
@@ -94,7 +92,7 @@ mod tests {
     use super::*;
 
     fn parsed(items: &[&str]) -> Result<Vec<Listener>, String> {
-        parse(&items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>(), true)
+        parse(&items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -117,7 +115,6 @@ mod tests {
     fn a_listener_may_speak_tls_and_http2() {
         let listeners = parsed(&["0.0.0.0:8443 http2 ssl", "0.0.0.0:8444 ssl"]).expect("listeners");
         assert_eq!(listeners.iter().map(|one| (one.ssl, one.http2)).collect::<Vec<_>>(), [(true, true), (true, false)]);
-        assert!(parse(&["0.0.0.0:1 ssl".to_owned()], false).is_err_and(|e| e.contains("does not speak TLS")));
     }
 
     #[test]

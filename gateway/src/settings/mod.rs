@@ -1,5 +1,6 @@
 //! The settings of the process: a file, then `SIGNET_*` variables, with every mistake told at once.
 
+mod admin;
 mod listener;
 mod logs;
 mod resolve;
@@ -17,6 +18,7 @@ use std::{
 use ipnet::IpNet;
 use signet_plugin_api::{HeaderName, SigningBackend};
 
+pub use admin::{AdminSettings, AdminToken, OwnTls};
 pub use listener::Listener;
 pub use logs::{LogFormat, LogLevel, LogTarget};
 pub use resolve::ResolveOverride;
@@ -35,6 +37,10 @@ pub struct Settings {
     pub proxy_listen: Vec<Listener>,
     /// Where `/status` and `/metrics` are served; none when `off`.
     pub status_listen: Vec<Listener>,
+    /// How the status listener speaks TLS.
+    pub status_tls: OwnTls,
+    /// The admin listener, and who may use it.
+    pub admin: AdminSettings,
     /// How TLS listeners speak.
     pub tls: TlsSettings,
     /// Threads that serve requests.
@@ -133,8 +139,10 @@ impl Default for Settings {
 fn decode(source: &mut Source) -> Settings {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Settings {
-        proxy_listen: source.listeners("proxy_listen", &["0.0.0.0:8000", "0.0.0.0:8443 http2 ssl"], true),
-        status_listen: source.listeners("status_listen", &["127.0.0.1:8100"], false),
+        proxy_listen: source.listeners("proxy_listen", &["0.0.0.0:8000", "0.0.0.0:8443 http2 ssl"]),
+        status_listen: source.listeners("status_listen", &["127.0.0.1:8100"]),
+        status_tls: tls::own(source, "status_ssl_cert", "status_ssl_cert_key", None),
+        admin: admin::decode(source),
         tls: tls::decode(source),
         threads: source.value("threads", values::threads).flatten().unwrap_or(cores),
         signing_threads: source.value("signing_threads", values::threads).flatten().unwrap_or(cores),
@@ -173,7 +181,6 @@ fn decode(source: &mut Source) -> Settings {
 
 /// Settings that the contract names and that change nothing yet.
 fn not_implemented(source: &mut Source) {
-    source.admin_listen();
     for (key, default) in [("proxy_access_log", "off"), ("upstream_keepalive_max_requests", "0")] {
         source.only(key, default);
     }

@@ -132,38 +132,17 @@ impl Source {
     }
 
     /// Listeners, `off` being none.
-    pub(super) fn listeners(&mut self, key: &'static str, default: &[&str], tls: bool) -> Vec<Listener> {
+    pub(super) fn listeners(&mut self, key: &'static str, default: &[&str]) -> Vec<Listener> {
         let given = self.take(key);
         let from_env = given.as_ref().is_some_and(|given| given.from_env);
         let mut items = given.map(Given::items).unwrap_or_default();
         if items.is_empty() {
             items.extend(default.iter().map(|item| (*item).to_owned()));
         }
-        listener::parse(&items, tls).unwrap_or_else(|reason| {
+        listener::parse(&items).unwrap_or_else(|reason| {
             self.problem(key, from_env, reason);
             Vec::new()
         })
-    }
-
-    /// Nothing listens there yet: the default and `off` are accepted, and whoever writes the address down is told.
-    pub(super) fn admin_listen(&mut self) {
-        const KEY: &str = "admin_listen";
-        let Some(given) = self.take(KEY) else { return };
-        let from_env = given.from_env;
-        match given.items().as_slice() {
-            [] => {}
-            [off] if off == "off" => {}
-            [address] if address == "127.0.0.1:8001" => {
-                let warning =
-                    self.locate(KEY, from_env, "the admin listener is not implemented yet; nothing listens there");
-                self.warnings.push(warning);
-            }
-            _ => self.problem(
-                KEY,
-                from_env,
-                "the admin listener is not implemented yet; only `off` and its default are accepted",
-            ),
-        }
     }
 
     /// A setting that changes nothing yet: accepted at its default.
@@ -192,6 +171,12 @@ impl Source {
     /// A mistake of a setting in view of another.
     pub(super) fn contradicts(&mut self, key: &'static str, reason: &str) {
         self.problem(key, self.file.is_none(), reason);
+    }
+
+    /// Something legal but unwise about a setting in view of another.
+    pub(super) fn warn(&mut self, key: &'static str, reason: &str) {
+        let warning = self.locate(key, self.file.is_none(), reason);
+        self.warnings.push(warning);
     }
 
     /// The warnings, or all mistakes. An unknown key of the file is a mistake; an unknown variable may be somebody

@@ -148,15 +148,10 @@ fn a_file_that_is_no_settings_file_is_told() {
 fn what_belongs_to_others_or_comes_later_is_a_warning() {
     let env = [
         ("SIGNET_SERVICE_HOST", "10.0.0.1"),
-        ("SIGNET_ADMIN_LISTEN", "127.0.0.1:8001"),
         ("SIGNET_WORKER_STATE_UPDATE_FREQUENCY", "5"),
     ];
     let warnings = told(&load(None, &env).expect("settings").warnings);
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].starts_with("SIGNET_ADMIN_LISTEN: the admin listener is not implemented yet"), "{warnings:?}");
-    assert_eq!(warnings[1], "SIGNET_SERVICE_HOST: unknown setting `service_host`");
-    assert!(load(None, &[("SIGNET_ADMIN_LISTEN", "off")]).expect("settings").warnings.is_empty());
-    assert!(load(None, &[("SIGNET_ADMIN_LISTEN", "0.0.0.0:8001")]).is_err());
+    assert_eq!(warnings, ["SIGNET_SERVICE_HOST: unknown setting `service_host`"]);
 }
 
 #[test]

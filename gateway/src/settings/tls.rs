@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use openssl::ssl::{SslContext, SslMethod};
 
-use super::source::Source;
+use super::{OwnTls, source::Source};
 
 /// The settings of all TLS listeners.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,18 +64,7 @@ const VERSIONS: [(&str, TlsVersion); 4] = [
 const BASE64_PEM: &str = "LS0tLS1CRUdJTi";
 
 pub(super) fn decode(source: &mut Source) -> TlsSettings {
-    let certificates = source.list("ssl_cert", pem).unwrap_or_default();
-    let expected = certificates.len();
-    if expected > 0 && !source.has("ssl_cert_key") {
-        source.contradicts("ssl_cert_key", "`ssl_cert` needs its keys");
-    }
-    let keys = source.whole_list("ssl_cert_key", |items| {
-        let keys: Vec<PemSource> = items.iter().filter_map(|item| pem(item).ok()).collect();
-        match keys.len() == expected {
-            true => Ok(keys),
-            false => Err(format!("expected one key for each certificate: there are {expected} in `ssl_cert`")),
-        }
-    });
+    let (certificates, keys) = pairs(source, "ssl_cert", "ssl_cert_key");
     let ciphers = source.value("ssl_ciphers", ciphers);
     let suite = source.whole_list("ssl_cipher_suite", |items| suite(items, ciphers.as_deref())).unwrap_or_default();
     if ciphers.is_some() && !matches!(suite, CipherSuite::Custom(_)) {
@@ -83,7 +72,36 @@ pub(super) fn decode(source: &mut Source) -> TlsSettings {
     }
     let versions = source.whole_list("ssl_protocols", |items| versions(items, &suite));
     let versions = versions.unwrap_or_else(|| suite.versions().to_vec());
-    TlsSettings { certificates, keys: keys.unwrap_or_default(), suite, versions }
+    TlsSettings { certificates, keys, suite, versions }
+}
+
+/// The certificates of a listener that has its own, and the authorities of its clients.
+pub(super) fn own(
+    source: &mut Source,
+    cert: &'static str,
+    key: &'static str,
+    client_ca: Option<&'static str>,
+) -> OwnTls {
+    let (certificates, keys) = pairs(source, cert, key);
+    let client_authorities = client_ca.and_then(|setting| source.list(setting, pem)).unwrap_or_default();
+    OwnTls { certificates, keys, client_authorities }
+}
+
+/// Certificates and their keys, as many of one as of the other.
+fn pairs(source: &mut Source, cert: &'static str, key: &'static str) -> (Vec<PemSource>, Vec<PemSource>) {
+    let certificates = source.list(cert, pem).unwrap_or_default();
+    let expected = certificates.len();
+    if expected > 0 && !source.has(key) {
+        source.contradicts(key, &format!("`{cert}` needs its keys"));
+    }
+    let keys = source.whole_list(key, |items| {
+        let keys: Vec<PemSource> = items.iter().filter_map(|item| pem(item).ok()).collect();
+        match keys.len() == expected {
+            true => Ok(keys),
+            false => Err(format!("expected one key for each certificate: there are {expected} in `{cert}`")),
+        }
+    });
+    (certificates, keys.unwrap_or_default())
 }
 
 impl CipherSuite {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use openssl::ssl::SslAcceptor;
 use pingora::{
     apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp},
     protocols::{
@@ -23,7 +24,7 @@ use pingora::{
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::handshakes::Facts;
+use super::{OwnHandshakes, handshakes::Facts};
 use crate::runtime::Current;
 
 /// How long a handshake may take where the settings bound nothing.
@@ -33,10 +34,30 @@ const HANDSHAKE: Duration = Duration::from_secs(60);
 const HANDSHAKE_RECORD: u8 = 0x16;
 const SSL2: u8 = 0x80;
 
-/// Shakes hands by the configuration of the moment, and passes the connection on.
+/// How long a connection of HTTP/2 is kept without a request (nginx: `keepalive_timeout`).
+pub(crate) const HTTP2_IDLE: Duration = Duration::from_secs(75);
+
+/// Where handshakes are prepared.
+pub(crate) enum Acceptors {
+    /// By the configuration of the moment.
+    Current(Arc<Current>),
+    /// By the settings, once.
+    Own(Arc<OwnHandshakes>),
+}
+
+impl Acceptors {
+    fn of(&self, http2: bool) -> Option<SslAcceptor> {
+        match self {
+            Self::Current(current) => Some(current.pin().handshakes.as_ref()?.acceptor(http2)),
+            Self::Own(handshakes) => Some(handshakes.acceptor(http2)),
+        }
+    }
+}
+
+/// Shakes hands, and passes the connection on.
 pub(crate) struct TlsEdge<A> {
     /// Whose certificates count.
-    pub current: Arc<Current>,
+    pub acceptors: Acceptors,
     /// Whether the listener speaks HTTP/2.
     pub http2: bool,
     /// How long a client may take for its handshake.
@@ -92,7 +113,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> TlsEdge<A> {
             return Some(Opened::Plain(stream));
         }
         let socket = stream.into_any().downcast::<Socket>().ok()?;
-        let acceptor = self.current.pin().handshakes.as_ref()?.acceptor(self.http2);
+        let acceptor = self.acceptors.of(self.http2)?;
         match handshake_with_callback(&acceptor, *socket, &Facts).await {
             Ok(stream) => Some(Opened::Tls(Box::new(stream))),
             Err(error) => {

@@ -8,8 +8,8 @@ use openssl::{
     error::ErrorStack,
     sha::Sha256,
     ssl::{
-        AlpnError, NameType, SniError, SslAcceptor, SslAlert, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode,
-        SslVersion, select_next_proto,
+        AlpnError, NameType, SniError, SslAcceptor, SslAcceptorBuilder, SslAlert, SslOptions, SslRef,
+        SslSessionCacheMode, SslVerifyMode, SslVersion, select_next_proto,
     },
     stack::Stack,
     x509::{X509Name, X509Ref},
@@ -53,7 +53,7 @@ impl Handshakes {
     /// When OpenSSL refuses.
     pub(crate) fn new(terms: &Terms, certificates: Certificates, asked: Asked) -> Result<Self, ErrorStack> {
         let choice = Arc::new(Choice { certificates, default: Arc::clone(&terms.default), asked });
-        Ok(Self { http1: acceptor(terms, &choice, HTTP1)?, http2: acceptor(terms, &choice, HTTP2)? })
+        Ok(Self { http1: acceptor(terms, &choice, false)?, http2: acceptor(terms, &choice, true)? })
     }
 
     /// The acceptor of a kind of listener.
@@ -77,15 +77,9 @@ impl TlsAccept for Facts {
     }
 }
 
-fn acceptor(terms: &Terms, choice: &Arc<Choice>, protocols: &'static [u8]) -> Result<SslAcceptor, ErrorStack> {
+fn acceptor(terms: &Terms, choice: &Arc<Choice>, http2: bool) -> Result<SslAcceptor, ErrorStack> {
     let mut builder = terms.acceptor()?;
-    builder.set_alpn_select_callback(move |ssl, offered| {
-        // HTTP/2 needs TLS 1.2 at least (RFC 9113, 9.2).
-        let is_old = matches!(ssl.version2(), Some(SslVersion::TLS1 | SslVersion::TLS1_1));
-        let protocols = if is_old { HTTP1 } else { protocols };
-        // A client that speaks nothing of ours is told so (RFC 7301, 3.2).
-        select_next_proto(protocols, offered).ok_or(AlpnError::ALERT_FATAL)
-    });
+    offer(&mut builder, http2);
     if choice.asked.is_empty() {
         builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     } else {
@@ -128,7 +122,20 @@ impl Choice {
     }
 }
 
-fn present(ssl: &mut SslRef, pair: &Pair) -> Result<(), ErrorStack> {
+/// Lets clients choose the version of HTTP.
+pub(super) fn offer(builder: &mut SslAcceptorBuilder, http2: bool) {
+    let protocols = if http2 { HTTP2 } else { HTTP1 };
+    builder.set_alpn_select_callback(move |ssl, offered| {
+        // HTTP/2 needs TLS 1.2 at least (RFC 9113, 9.2).
+        let is_old = matches!(ssl.version2(), Some(SslVersion::TLS1 | SslVersion::TLS1_1));
+        let protocols = if is_old { HTTP1 } else { protocols };
+        // A client that speaks nothing of ours is told so (RFC 7301, 3.2).
+        select_next_proto(protocols, offered).ok_or(AlpnError::ALERT_FATAL)
+    });
+}
+
+/// Gives a handshake its certificate.
+pub(super) fn present(ssl: &mut SslRef, pair: &Pair) -> Result<(), ErrorStack> {
     ext::ssl_use_certificate(ssl, &pair.leaf)?;
     ext::ssl_use_private_key(ssl, &pair.key)?;
     pair.intermediates.iter().try_for_each(|certificate| ext::ssl_add_chain_cert(ssl, certificate))

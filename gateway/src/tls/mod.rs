@@ -4,12 +4,14 @@ mod asked;
 mod certificates;
 mod edge;
 mod handshakes;
+mod own;
 mod pem;
 mod terms;
 
 pub(crate) use asked::Asked;
 pub(crate) use certificates::{Certificates, Presented};
-pub(crate) use edge::TlsEdge;
+pub(crate) use edge::{Acceptors, HTTP2_IDLE, TlsEdge};
 pub(crate) use handshakes::{Established, Handshakes};
+pub(crate) use own::OwnHandshakes;
 pub(crate) use pem::{Authority, Pair};
 pub(crate) use terms::Terms;

@@ -103,7 +103,8 @@ impl Terms {
     }
 }
 
-fn read(setting: &str, source: &PemSource) -> Result<String, String> {
+/// The text of a PEM source.
+pub(super) fn read(setting: &str, source: &PemSource) -> Result<String, String> {
     match source {
         PemSource::Text(text) => Ok(text.clone()),
         PemSource::File(path) => {

@@ -1,0 +1,76 @@
+//! The admin listener: who may use it, and what it is asked.
+
+use signet_integration::{Client, Gateway, Request};
+
+/// A file with nothing to protect.
+const EMPTY: &str = "_format_version: '3.0'\n";
+
+const TOKEN: &str = "0123456789abcdef";
+
+#[test]
+fn it_answers_what_the_status_listener_answers() {
+    let gateway = Gateway::with(EMPTY).with_admin().start();
+    for path in ["/status", "/status/ready", "/metrics", "/status/"] {
+        assert_eq!(gateway.get_admin(path).status, 200, "{path}");
+    }
+    let nothing = gateway.get_admin("/nothing");
+    assert_eq!((nothing.status, nothing.json()["message"].as_str()), (404, Some("Not found")));
+    assert_eq!(gateway.get("/status").status, 404, "the proxy is not the admin listener");
+}
+
+#[test]
+fn methods_are_answered_as_in_kong() {
+    let gateway = Gateway::with(EMPTY).with_admin().start();
+    let mut client = Client::connect(gateway.admin());
+    let local = |method: &str| Request::new(method, "/status").header("Host", "localhost");
+    let refused = client.send(&local("POST"));
+    assert_eq!((refused.status, refused.json()["message"].as_str()), (405, Some("Method not allowed")));
+    assert_eq!(refused.header("allow"), Some("GET, HEAD, OPTIONS"));
+    let options = client.send(&local("OPTIONS"));
+    assert_eq!((options.status, options.header("allow")), (204, Some("GET, HEAD, OPTIONS")));
+    assert_eq!(options.header("access-control-allow-origin"), None);
+    let head = client.send(&local("HEAD"));
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(client.send(&local("GET")).status, 200, "the connection is kept");
+}
+
+#[test]
+fn web_pages_and_rebound_names_are_refused() {
+    let gateway = Gateway::with(EMPTY).with_admin().start();
+    let ask = |host: &str, extra: Option<(&str, &str)>| {
+        let request = Request::get("/status").header("Host", host);
+        gateway.send_admin(&extra.iter().fold(request, |request, (name, value)| request.header(name, value))).status
+    };
+    assert_eq!((ask("localhost:8001", None), ask("127.0.0.1:8001", None), ask("[::1]", None)), (200, 200, 200));
+    assert_eq!((ask("rebound.test", None), ask("rebound.test:8001", None)), (403, 403));
+    assert_eq!(ask("localhost", Some(("Origin", "http://localhost"))), 403);
+    assert_eq!(ask("localhost", Some(("Sec-Fetch-Site", "same-site"))), 403);
+}
+
+#[test]
+fn with_a_token_nobody_is_answered_without_it() {
+    let gateway = Gateway::with(EMPTY).with_admin().setting("admin_token", TOKEN).start();
+    for path in ["/status", "/nothing", "/metrics"] {
+        let refused = gateway.get_admin(path);
+        assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("Bearer realm=\"admin\"")), "{path}");
+    }
+    let with = |token: &str| {
+        let request = Request::get("/status").header("Host", "admin.test").header("Authorization", &format!("Bearer {token}"));
+        gateway.send_admin(&request).status
+    };
+    assert_eq!((with(TOKEN), with("0123456789abcdeg"), with("")), (200, 401, 401));
+    let header = Request::get("/status").header("Kong-Admin-Token", TOKEN);
+    assert_eq!(gateway.send_admin(&header).status, 200);
+    assert_eq!(gateway.get_status("/status").status, 200, "the status listener has no token");
+}
+
+#[test]
+fn it_is_never_open_to_the_network_by_accident() {
+    let run = Gateway::with(EMPTY).setting("admin_listen", "0.0.0.0:0").run();
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("SIGNET_ADMIN_LISTEN: others than this machine can reach it"), "{}", run.stderr);
+    let open = Gateway::with(EMPTY).setting("admin_listen", "0.0.0.0:0").setting("admin_allow_unprotected", "on").start();
+    let port = open.admin().port();
+    let mut client = Client::connect(([127, 0, 0, 1], port).into());
+    assert_eq!(client.send(&Request::get("/status").header("Host", "admin.test")).status, 200);
+}
