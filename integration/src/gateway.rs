@@ -213,12 +213,12 @@ impl Start {
         // All addresses are said at once.
         let status = process.line("the status listener", |line| listener(line, "status", "http"));
         let tls = process.stderr().lines().find_map(|line| listener(line, "proxy", "https"));
+        // It stands after all of them.
+        let serving = process.line("what it serves", |line| line.starts_with("serving ").then(|| line.to_owned()));
         let admin = |scheme| process.stderr().lines().find_map(|line| listener(line, "admin", scheme));
         let admin = admin("http").or_else(|| admin("https"));
-        let mut gateway = Gateway { process, proxy, tls, status, admin, serving: String::new(), config, _folder: folder };
+        let gateway = Gateway { process, proxy, tls, status, admin, serving, config, _folder: folder };
         if configured {
-            let counts = |line: &str| line.starts_with("serving ").then(|| line.to_owned());
-            gateway.serving = gateway.process.line("what it serves", counts);
             gateway.wait_until_ready();
         }
         gateway

@@ -52,10 +52,15 @@ fn with_a_token_nobody_is_answered_without_it() {
     let gateway = Gateway::with(EMPTY).with_admin().setting("admin_token", TOKEN).start();
     for path in ["/status", "/nothing", "/metrics"] {
         let refused = gateway.get_admin(path);
-        assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("Bearer realm=\"admin\"")), "{path}");
+        assert_eq!(
+            (refused.status, refused.header("www-authenticate")),
+            (401, Some("Bearer realm=\"admin\"")),
+            "{path}"
+        );
     }
     let with = |token: &str| {
-        let request = Request::get("/status").header("Host", "admin.test").header("Authorization", &format!("Bearer {token}"));
+        let request =
+            Request::get("/status").header("Host", "admin.test").header("Authorization", &format!("Bearer {token}"));
         gateway.send_admin(&request).status
     };
     assert_eq!((with(TOKEN), with("0123456789abcdeg"), with("")), (200, 401, 401));
@@ -69,7 +74,8 @@ fn it_is_never_open_to_the_network_by_accident() {
     let run = Gateway::with(EMPTY).setting("admin_listen", "0.0.0.0:0").run();
     assert_eq!(run.code, Some(2), "{}", run.stderr);
     assert!(run.stderr.contains("SIGNET_ADMIN_LISTEN: others than this machine can reach it"), "{}", run.stderr);
-    let open = Gateway::with(EMPTY).setting("admin_listen", "0.0.0.0:0").setting("admin_allow_unprotected", "on").start();
+    let open =
+        Gateway::with(EMPTY).setting("admin_listen", "0.0.0.0:0").setting("admin_allow_unprotected", "on").start();
     let port = open.admin().port();
     let mut client = Client::connect(([127, 0, 0, 1], port).into());
     assert_eq!(client.send(&Request::get("/status").header("Host", "admin.test")).status, 200);

@@ -53,7 +53,11 @@ impl Running {
         let mut child = command()
             .args(["run", "--resolve", &format!("127.0.0.1:9000:{}", upstream.address()), "-c"])
             .arg(repository("examples/tenant-header/conf.yaml"))
-            .envs([("SIGNET_PROXY_LISTEN", "127.0.0.1:0"), ("SIGNET_STATUS_LISTEN", "127.0.0.1:0"), ("SIGNET_ADMIN_LISTEN", "off")])
+            .envs([
+                ("SIGNET_PROXY_LISTEN", "127.0.0.1:0"),
+                ("SIGNET_STATUS_LISTEN", "127.0.0.1:0"),
+                ("SIGNET_ADMIN_LISTEN", "off"),
+            ])
             .envs([("SIGNET_THREADS", "1"), ("SIGNET_SIGNING_THREADS", "1")])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())

@@ -19,6 +19,7 @@ pub(crate) enum Answer {
     /// A credential is missing or wrong.
     Unauthorized,
     /// JSON, and after how many seconds another try may be worth it.
+    #[allow(dead_code, reason = "for loads that have to wait for another")]
     Later(StatusCode, u64, Value),
     /// JSON, and the end of the connection: what follows on it was not read.
     Last(StatusCode, Value),

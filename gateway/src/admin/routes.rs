@@ -25,6 +25,7 @@ pub(super) async fn admin(node: &Node, call: &mut Call<'_>) -> Result<Answer, An
     let segments = call.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match *segments {
+        [""] => call.get().map(|()| status::root()),
         _ => status(node, call).await,
     }
 }

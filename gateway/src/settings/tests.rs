@@ -146,10 +146,7 @@ fn a_file_that_is_no_settings_file_is_told() {
 
 #[test]
 fn what_belongs_to_others_or_comes_later_is_a_warning() {
-    let env = [
-        ("SIGNET_SERVICE_HOST", "10.0.0.1"),
-        ("SIGNET_WORKER_STATE_UPDATE_FREQUENCY", "5"),
-    ];
+    let env = [("SIGNET_SERVICE_HOST", "10.0.0.1"), ("SIGNET_WORKER_STATE_UPDATE_FREQUENCY", "5")];
     let warnings = told(&load(None, &env).expect("settings").warnings);
     assert_eq!(warnings, ["SIGNET_SERVICE_HOST: unknown setting `service_host`"]);
 }
