@@ -11,6 +11,8 @@ mod key_auth;
 mod mtls_auth;
 mod openid_connect;
 mod request_termination;
+#[cfg(test)]
+mod schemas;
 mod shared;
 #[cfg(test)]
 mod testing;

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use signet_plugin_api::{
     ConfigError, Consumer, Context, Flow, Handler, HeaderName, HeaderValue, Phase, Plugin, PluginError, Request,
@@ -12,11 +13,15 @@ use signet_plugin_api::{
 mod tests;
 
 /// `config` of the plugin.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// The header that the upstream reads.
     header: String,
+    /// What the tag of a consumer begins with that names its tenant.
+    #[schemars(length(min = 1))]
     tag_prefix: String,
+    /// The tenant of those who have none; without it they are refused.
     default: Option<String>,
 }
 

@@ -45,10 +45,10 @@ struct Stamp;
 /// Fails on the response, or panics on the request.
 struct Failing(String);
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, schemars::JsonSchema)]
 struct Nothing {}
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, schemars::JsonSchema)]
 struct When {
     phase: String,
 }

@@ -7,9 +7,10 @@ use std::{
     sync::Arc,
 };
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{ConfigError, Consumer, RawConfig, decode};
+use crate::{ConfigError, Consumer, RawConfig, decode, schema};
 
 /// An index over all credentials of one kind, made for the look-up that the plugin does on the hot path.
 pub trait CredentialStore: Send + Sync + Sized + 'static {
@@ -21,8 +22,8 @@ pub trait CredentialStore: Send + Sync + Sized + 'static {
     const UNIQUE_PER_CONSUMER: bool = false;
     /// Kong's fields that are accepted at a default only (see [`decode`]).
     const AT_DEFAULT: &'static [(&'static str, &'static str)] = &[];
-    /// The fields of one credential, without `id`, `consumer`, `tags` and `created_at`; `deny_unknown_fields`.
-    type Entry: DeserializeOwned;
+    /// The fields of one credential, without `id`, `consumer`, `tags` and `created_at`; as [`crate::Plugin::Config`].
+    type Entry: DeserializeOwned + JsonSchema;
 
     /// Builds the index.
     ///
@@ -73,6 +74,9 @@ pub struct CredentialKind {
     pub unique: &'static str,
     /// See [`CredentialStore::UNIQUE_PER_CONSUMER`].
     pub unique_per_consumer: bool,
+    /// See [`CredentialStore::AT_DEFAULT`].
+    pub at_default: &'static [(&'static str, &'static str)],
+    schema: fn() -> serde_json::Value,
     build: fn(Vec<RawCredential>) -> Result<Built, BuildErrors>,
 }
 
@@ -83,8 +87,15 @@ impl CredentialKind {
             collection: S::COLLECTION,
             unique: S::UNIQUE,
             unique_per_consumer: S::UNIQUE_PER_CONSUMER,
+            at_default: S::AT_DEFAULT,
+            schema: || schema::of::<S::Entry>(S::AT_DEFAULT),
             build: build::<S>,
         }
+    }
+
+    /// The JSON Schema of one credential's own fields, as [`crate::Registration::schema`].
+    pub fn schema(&self) -> serde_json::Value {
+        (self.schema)()
     }
 }
 

@@ -25,6 +25,7 @@ mod rehearsal;
 mod request;
 mod resources;
 mod response;
+mod schema;
 mod scope;
 mod tls;
 
@@ -57,5 +58,6 @@ pub use rehearsal::{Rehearsal, Rehearsed};
 pub use request::{Request, RequestSource, requested_host};
 pub use resources::{CaCertificate, CaCertificates, KeySets, Names, Resources};
 pub use response::{Body, Flow, Response};
+pub use schemars::{self, JsonSchema};
 pub use scope::Scope;
 pub use tls::{CertificateChain, CertificateRequest, ClientCertificate, TlsConnection};

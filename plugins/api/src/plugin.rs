@@ -1,5 +1,6 @@
 //! What a plugin is: the typed half of the contract.
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::{ConfigError, CredentialKind, Handler, Scope};
@@ -27,8 +28,10 @@ pub trait Plugin: Handler + Sized + 'static {
     const TIMED: bool = false;
     /// Whether it finds out who calls: what becomes of that is counted.
     const AUTHENTICATES: bool = false;
-    /// The configuration; derive `Deserialize` with `deny_unknown_fields`.
-    type Config: DeserializeOwned;
+    /// The configuration; derive `Deserialize` with `deny_unknown_fields`, and `JsonSchema`. The schema tells editors and the
+    /// admin listener what the documentation of the fields and `Deserialize` say; a field with a default implements
+    /// `Serialize`, too, to show it. A secret has `#[schemars(extend("writeOnly" = true))]`: it is then never shown.
+    type Config: DeserializeOwned + JsonSchema;
 
     /// Turns the configuration into a handler: keys are parsed, header names and regular expressions built here, so that
     /// nothing is parsed per request. Pure: no I/O, nothing is started.

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{ConfigError, CredentialKind, Handler, Phase, Plugin, RawConfig, Scope, decode};
+use crate::{ConfigError, CredentialKind, Handler, Phase, Plugin, RawConfig, Scope, decode, schema};
 
 /// What the engine knows of a registered plugin.
 pub struct Registration {
@@ -20,7 +20,10 @@ pub struct Registration {
     pub timed: bool,
     /// [`Plugin::AUTHENTICATES`]
     pub authenticates: bool,
+    /// [`Plugin::AT_DEFAULT`]
+    pub at_default: &'static [(&'static str, &'static str)],
     phases: u8,
+    schema: fn() -> serde_json::Value,
     compile: CompileFn,
 }
 
@@ -37,6 +40,8 @@ impl Registration {
             timed: P::TIMED,
             authenticates: P::AUTHENTICATES,
             phases: P::PHASES.iter().fold(0, |all, phase| all | *phase as u8),
+            at_default: P::AT_DEFAULT,
+            schema: || schema::of::<P::Config>(P::AT_DEFAULT),
             compile: |raw, scope| {
                 let config = decode(raw.keeping_nulls(P::NULL_IS_MEANT), P::AT_DEFAULT)?;
                 let handler = P::compile(config, scope).map_err(|error| vec![error])?;
@@ -53,6 +58,16 @@ impl Registration {
     /// Whether the engine calls it in `phase`.
     pub fn runs_in(&self, phase: Phase) -> bool {
         self.phases & phase as u8 != 0
+    }
+
+    /// The JSON Schema (draft 2020-12) of `config`: types, defaults, the words of enums, what the documentation of each field
+    /// says. A property that can be left out has a `default`, which is null where leaving it out says something of its own;
+    /// null is as good as leaving a field out, and is not mentioned otherwise. Secrets are `writeOnly`. Kong's fields that
+    /// are accepted at their default alone have it as `const`.
+    ///
+    /// Made anew at each call.
+    pub fn schema(&self) -> serde_json::Value {
+        (self.schema)()
     }
 
     /// Decodes and compiles one configuration.

@@ -1,11 +1,12 @@
 //! The signature algorithms of JSON Web Tokens (RFC 7518, 3.1; RFC 8037).
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::kind::Kind;
 
 /// An `alg`. There is no `none`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are the RFC's")]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Algorithm {
@@ -21,7 +22,7 @@ pub enum Algorithm {
     Es256,
     Es384,
     Es512,
-    /// Ed25519 or Ed448: the key says which.
+    // Ed25519 or Ed448: the key says which.
     #[serde(rename = "EdDSA")]
     EdDsa,
 }

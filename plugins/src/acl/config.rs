@@ -1,16 +1,22 @@
 //! The configuration of `acl`: lists of groups.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use signet_plugin_api::ConfigError;
 
 /// `config` of the plugin.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// The groups that may pass. Either this or `deny`.
     allow: Vec<String>,
+    /// The groups that may not pass. Either this or `allow`.
     deny: Vec<String>,
+    /// Whether the upstream is not told the caller's groups (`X-Consumer-Groups`).
     pub(super) hide_groups_header: bool,
+    /// Whether the groups that the credential itself proves count also where the consumer has groups of its own.
     pub(super) always_use_authenticated_groups: bool,
+    /// Whether the names of the caller's consumer groups count as groups.
     pub(super) include_consumer_groups: bool,
 }
 

@@ -4,13 +4,15 @@ use std::sync::{Arc, OnceLock};
 
 use hashbrown::{HashMap, HashSet};
 use http::HeaderValue;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use signet_plugin_api::{ConfigError, Consumer, Consumers, CredentialRecord, CredentialStore, CredentialWarnings};
 
 /// One of `acls`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
+    /// A group that the consumer is in.
     group: String,
 }
 

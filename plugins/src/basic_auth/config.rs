@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use http::HeaderValue;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use signet_plugin_api::{Busy, ConfigError, Consumer, CredentialRecord, CredentialStore, Identity, Proof, WorkPool};
 use subtle::ConstantTimeEq;
@@ -18,11 +19,14 @@ use crate::shared::secret::{Secret, fingerprint};
 const METHOD: &str = super::NAME;
 
 /// `config` of the plugin.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// The consumer, by id or user name, that a request without a credential is taken for. Without one it is refused.
     pub(super) anonymous: Option<String>,
+    /// Whether the credential is taken out of the request before it goes upstream.
     pub(super) hide_credentials: bool,
+    /// The realm in `WWW-Authenticate`.
     pub(super) realm: String,
 }
 
@@ -33,10 +37,12 @@ impl Default for Config {
 }
 
 /// One of `basicauth_credentials`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
+    /// The user name, without a colon.
     username: String,
+    /// The password in plain text, or its hash by Argon2id or bcrypt.
     password: Secret,
 }
 

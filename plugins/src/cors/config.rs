@@ -1,23 +1,34 @@
 //! The configuration of `cors`.
 
 use http::HeaderValue;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use signet_plugin_api::ConfigError;
 
 const METHODS: [&str; 9] = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 
 /// `config` of the plugin.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// Who may read answers: origins, `*`, or regular expressions of them. None: everybody.
     pub(super) origins: Vec<String>,
+    /// `Access-Control-Allow-Headers`; without it a preflight gets what it asked for.
     headers: Vec<String>,
+    /// `Access-Control-Expose-Headers`.
     exposed_headers: Vec<String>,
+    /// `Access-Control-Allow-Methods`.
+    #[schemars(extend("items" = serde_json::json!({"type": "string", "enum": METHODS})))]
     methods: Vec<String>,
+    /// For how many seconds a browser may keep the answer to a preflight.
     max_age: Option<f64>,
+    /// `Access-Control-Allow-Credentials`.
     pub(super) credentials: bool,
+    /// `Access-Control-Allow-Private-Network`.
     pub(super) private_network: bool,
+    /// Whether preflights go upstream.
     pub(super) preflight_continue: bool,
+    /// Whether answers to requests without `Origin` have the headers, too.
     pub(super) allow_origin_absent: bool,
 }
 

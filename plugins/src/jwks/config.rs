@@ -2,32 +2,38 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use signet_plugin_api::{ConfigError, KeySet, Scope};
 use url::Url;
 
 /// `config` of the plugin. All of it is ours: Kong has no such plugin.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// The name or id of the key set that is published; this or `key_sets`.
     key_set: Option<String>,
+    /// The names or ids of the key sets that are published together.
     key_sets: Option<Vec<String>>,
-    /// Seconds.
+    /// For how many seconds verifiers may keep the keys.
     max_age: u32,
+    /// What tells verifiers where the keys are.
     metadata: Metadata,
 }
 
 /// What tells verifiers where the keys are.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Metadata {
+    /// Who issues the tokens, letter for letter as their `iss` says. With it the metadata of RFC 8414 is published.
     issuer: Option<PublicUrl>,
+    /// Where verifiers get the keys; without it, `/jwks` below the issuer.
     jwks_uri: Option<PublicUrl>,
 }
 
 /// A URL as verifiers see it, in the letters in which it was written.
-#[derive(Deserialize, Debug, Clone)]
-#[serde(try_from = "String")]
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Clone)]
+#[serde(try_from = "String", into = "String")]
 struct PublicUrl {
     text: String,
     url: Url,
@@ -121,6 +127,12 @@ impl Issuer {
     /// The path of its URL; empty when it has none.
     pub(super) fn path(&self) -> &str {
         &self.path
+    }
+}
+
+impl From<PublicUrl> for String {
+    fn from(url: PublicUrl) -> Self {
+        url.text
     }
 }
 

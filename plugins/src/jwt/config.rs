@@ -1,6 +1,7 @@
 //! The configuration of `jwt`.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use signet_plugin_api::{ConfigError, Scope};
 
 use super::{checks::Checks, presented::Places, secrets::Secrets};
@@ -10,27 +11,40 @@ use crate::shared::names::header_name;
 const YEAR: f64 = 31_536_000.0;
 
 /// `config` of the plugin.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// Parameters of the query in which a token is looked for.
     uri_param_names: Vec<String>,
+    /// Cookies in which a token is looked for.
     cookie_names: Vec<String>,
+    /// Headers in which a token is looked for, after `Bearer`.
     header_names: Vec<String>,
+    /// The claim (or member of the JOSE header) that names the credential.
+    #[schemars(length(min = 1))]
     pub(super) key_claim_name: String,
+    /// Whether the secrets of the credentials are base64.
     pub(super) secret_is_base64: bool,
+    /// The claims that have to be there and right.
     claims_to_verify: Vec<Claim>,
+    /// The consumer, by id or user name, that a request without a credential is taken for. Without one it is refused.
     pub(super) anonymous: Option<String>,
+    /// Whether requests with the method OPTIONS need a credential, too.
     pub(super) run_on_preflight: bool,
-    /// Seconds; 0 is no bound.
+    /// How many seconds ahead a token may expire; 0 is no bound.
+    #[schemars(range(min = 0.0, max = YEAR))]
     maximum_expiration: f64,
+    /// The realm in `WWW-Authenticate`; none by default.
     pub(super) realm: Option<String>,
 }
 
 /// A claim that can be verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Claim {
+    /// The token has not expired.
     Exp,
+    /// The token counts already.
     Nbf,
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use http::HeaderValue;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use signet_keys::Algorithm;
 use signet_plugin_api::{
@@ -13,12 +14,16 @@ use signet_plugin_api::{
 use crate::shared::{encoding::either_base64, secret::Secret, verification::VerificationKey};
 
 /// One of `jwt_secrets`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
+    /// What tokens say in the claim `key_claim_name`.
     key: String,
+    /// The shared secret of `HS256`, `HS384` and `HS512`.
     secret: Option<Secret>,
+    /// The public key of the other algorithms, of whichever kind, as PEM.
     rsa_public_key: Option<String>,
+    /// The algorithm that tokens are signed with; no other is accepted.
     #[serde(default = "hs256")]
     algorithm: Algorithm,
 }

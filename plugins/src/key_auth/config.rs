@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use http::{HeaderName, HeaderValue};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use signet_plugin_api::{ConfigError, Consumer, CredentialRecord, CredentialStore, Identity, Proof};
 use subtle::ConstantTimeEq;
@@ -15,16 +16,25 @@ use crate::shared::{
 };
 
 /// `config` of the plugin.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// The names of headers, parameters and fields in which a key is looked for.
+    #[schemars(length(min = 1))]
     key_names: Vec<String>,
+    /// Whether a key may stand in a header.
     pub(super) key_in_header: bool,
+    /// Whether a key may stand in the query.
     pub(super) key_in_query: bool,
+    /// Whether a key may stand in the body (a form, or JSON).
     pub(super) key_in_body: bool,
+    /// Whether the credential is taken out of the request before it goes upstream.
     pub(super) hide_credentials: bool,
+    /// The consumer, by id or user name, that a request without a credential is taken for. Without one it is refused.
     pub(super) anonymous: Option<String>,
+    /// Whether requests with the method OPTIONS need a credential, too.
     pub(super) run_on_preflight: bool,
+    /// The realm in `WWW-Authenticate`; none by default.
     pub(super) realm: Option<String>,
 }
 
@@ -71,10 +81,12 @@ fn key_name(at: usize, name: &str) -> Result<KeyName, ConfigError> {
 }
 
 /// One of `keyauth_credentials`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
+    /// The key itself.
     key: Secret,
+    /// When it expires, in seconds since 1970.
     ttl: Option<u64>,
 }
 

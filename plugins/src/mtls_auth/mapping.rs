@@ -4,26 +4,29 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use openssl::x509::X509;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use signet_plugin_api::{Bytes, CaCertificate, ConfigError, Consumer, CredentialRecord, CredentialStore, Scope};
 
 /// One of `mtls_auth_credentials`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
+    /// The name in the certificate: its common name, or an alternative one.
     subject_name: String,
+    /// The authority that must have issued the certificate: its id, or itself as PEM. None: any.
     ca_certificate: Option<AuthorityRef>,
 }
 
 /// The authority that must have issued the certificate: its id, also as `{id: …}`, or itself as PEM.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
 enum AuthorityRef {
     Id(Arc<str>),
-    Der(Bytes),
+    Der(#[schemars(with = "String")] Bytes),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected the id of a CA certificate, or the certificate as PEM")]
 enum Written {
     Text(String),

@@ -1,18 +1,26 @@
 //! The configuration of `request-termination`.
 
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use signet_plugin_api::ConfigError;
 
 /// `config` of the plugin.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// The status of the answer.
+    #[schemars(range(min = 200, max = 599))]
     status_code: u16,
+    /// The message of the answer, as JSON. Not with `content_type` or `body`.
     message: Option<String>,
+    /// The type of `body`; by default JSON.
     pub(super) content_type: Option<String>,
+    /// The body of the answer.
     pub(super) body: Option<String>,
+    /// Whether the answer shows the request.
     pub(super) echo: bool,
+    /// The name of a header or parameter of the query: only requests that have it are answered.
     pub(super) trigger: Option<String>,
 }
 

@@ -1,5 +1,6 @@
 //! A private key that stands in a plugin's own configuration, as a JWK.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use signet_keys::{KeyError, LoadedKey, Secrets};
 use signet_plugin_api::{ConfigError, Scope, SigningKey};
@@ -7,9 +8,9 @@ use signet_plugin_api::{ConfigError, Scope, SigningKey};
 use super::secret::Secret;
 
 /// A key that signs at all times: it is read with the configuration, and made ready to sign when that is compiled.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "Secret")]
-pub(crate) struct OwnKey(LoadedKey);
+pub(crate) struct OwnKey(#[schemars(with = "Secret")] LoadedKey);
 
 impl TryFrom<Secret> for OwnKey {
     type Error = KeyError;

@@ -1,8 +1,9 @@
 //! Secrets of a configuration and of a request: never shown, wiped when they are no longer needed, compared by their digests.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use ring::digest::{SHA256, digest};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, Visitor},
@@ -61,6 +62,21 @@ impl<'de> Deserialize<'de> for Secret {
         deserializer.deserialize_any(Text)
     }
 }
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "minLength": 1, "writeOnly": true})
+    }
+}
+
 /// The API key of this request, for the plugin that puts it into a token: it exists only when `key-auth` accepted it, and
 /// is wiped when the request is through.
 pub(crate) struct PresentedKey(Zeroizing<String>);

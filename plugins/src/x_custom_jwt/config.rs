@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use signet_plugin_api::{ConfigError, Scope};
 use url::Url;
 
@@ -12,47 +13,60 @@ use crate::shared::{
     own_key::OwnKey,
 };
 
-#[derive(Deserialize)]
+/// `config` of the plugin.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
+    /// The header in which callers send their API key, with `identity_source: request`.
     #[serde(default = "apikey_header")]
     pub(super) apikey_header: ReadHeader,
+    /// The claim of an incoming token that names its client.
     #[serde(default = "bearer_clientid_claim")]
     pub(super) bearer_clientid_claim: ClaimName,
+    /// The header in which the upstream gets the token.
     #[serde(default = "upstream_header")]
     pub(super) upstream_custom_jwt_header: SentHeader,
+    /// A header in which the client gets the token, too; none by default.
     pub(super) downstream_custom_jwt_header: Option<SentHeader>,
+    /// For how many seconds a token is good.
     #[serde(default)]
     pub(super) expires_in: Lifetime,
-    /// How long a token is sent again; 0 is never.
+    /// For how many seconds a token is sent again; 0 is never.
     #[serde(default)]
     pub(super) reuse_for: Seconds,
+    /// Who issues the token (`iss`).
     #[serde(default = "iss")]
     pub(super) iss: WebUrl,
+    /// Where verifiers find the key (`jku` of the JOSE header).
     #[serde(default = "jku")]
     pub(super) jku: WebUrl,
-    /// This or `key_set`.
+    /// The private key, as a JWK in one string. This or `key_set`.
     pub(super) private_jwk: Option<OwnKey>,
     /// The name or id of a set, whose active key signs.
     pub(super) key_set: Option<String>,
+    /// Whether the log says what was signed for whom.
     #[serde(default)]
     pub(super) verbose: bool,
+    /// Where the caller's identity comes from.
     #[serde(default)]
     pub(super) identity_source: IdentitySource,
+    /// What becomes `client_id` after key-auth.
     #[serde(default)]
     pub(super) apikey_client_id: ApikeyClientId,
+    /// What a token says beyond the claims of Kong's plugin.
     #[serde(default)]
     pub(super) claims: ClaimsConfig,
-    /// None: the service.
+    /// `aud`; none: the service.
     pub(super) audience: Option<Audience>,
+    /// `typ` of the JOSE header.
     #[serde(default)]
     pub(super) typ: TokenType,
-    /// How long before it was issued a token counts. None: no `nbf` of ours.
+    /// For how many seconds before it was issued a token counts. None: no `nbf` of ours.
     pub(super) not_before: Option<Seconds>,
 }
 
 /// Where the caller's identity comes from.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum IdentitySource {
     /// What an authentication plugin verified on this request, and nothing else.
@@ -63,7 +77,7 @@ pub(super) enum IdentitySource {
 }
 
 /// What becomes `client_id` after key-auth.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ApikeyClientId {
     /// The API key itself.
@@ -76,33 +90,36 @@ pub(super) enum ApikeyClientId {
 }
 
 /// A header that is looked up.
-#[derive(Deserialize, Debug, Clone)]
-#[serde(try_from = "String")]
-pub(super) struct ReadHeader(pub(super) HeaderName);
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Clone)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct ReadHeader(#[schemars(with = "String")] pub(super) HeaderName);
 
 /// A header that is set, in the case in which it was configured.
-#[derive(Deserialize, Debug, Clone)]
-#[serde(try_from = "String")]
-pub(super) struct SentHeader(pub(super) Bytes);
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Clone)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct SentHeader(#[schemars(with = "String")] pub(super) Bytes);
 
 /// The name of a claim.
-#[derive(Deserialize, Debug, Clone)]
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Clone)]
 #[serde(try_from = "String")]
-pub(super) struct ClaimName(pub(super) String);
+#[schemars(!try_from)]
+pub(super) struct ClaimName(#[schemars(length(min = 1))] pub(super) String);
 
 /// An absolute URL, as it was written.
-#[derive(Deserialize, Debug, Clone)]
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Clone)]
 #[serde(try_from = "String")]
 pub(super) struct WebUrl(pub(super) String);
 
 /// Whole seconds, at least one.
-#[derive(Deserialize, Debug, Clone, Copy)]
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Clone, Copy)]
 #[serde(try_from = "f64")]
-pub(super) struct Lifetime(pub(super) u32);
+#[schemars(!try_from)]
+pub(super) struct Lifetime(#[schemars(range(min = 1))] pub(super) u32);
 
 /// Whole seconds, or none.
-#[derive(Deserialize, Debug, Clone, Copy, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Clone, Copy, Default)]
 #[serde(try_from = "f64")]
+#[schemars(!try_from)]
 pub(super) struct Seconds(pub(super) u32);
 
 impl Config {
@@ -145,6 +162,18 @@ impl SentHeader {
 impl Default for Lifetime {
     fn default() -> Self {
         Self(1800)
+    }
+}
+
+impl From<ReadHeader> for String {
+    fn from(header: ReadHeader) -> Self {
+        header.0.as_str().to_owned()
+    }
+}
+
+impl From<SentHeader> for String {
+    fn from(header: SentHeader) -> Self {
+        Self::from_utf8_lossy(&header.0).into_owned()
     }
 }
 

@@ -9,7 +9,7 @@ use signet_plugin_api::{
 /// Writes its label into the request.
 pub(super) struct Marker(String);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Label {
     label: String,
@@ -40,7 +40,7 @@ impl Handler for Marker {
 /// Stands for authentication: it has credentials, and no place on a consumer.
 pub(super) struct Gate;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GateConfig {
     anonymous: Option<String>,
@@ -70,7 +70,7 @@ impl Handler for Gate {}
 /// The credentials of [`Gate`].
 pub(super) struct Passes;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pass {
     word: String,
@@ -93,7 +93,7 @@ impl CredentialStore for Passes {
 /// Needs to know where a request goes.
 pub(super) struct Needy;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 

@@ -1,14 +1,15 @@
 //! The values of single fields.
 
 use http::{HeaderName, HeaderValue, Uri};
-use serde::{Deserialize, Deserializer, de::Error};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use signet_keys::Secrets;
 use zeroize::Zeroizing;
 
 use crate::shared::{names::settable_header, own_key::OwnKey, secret::fingerprint};
 
 /// A switch with Kong's default.
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
 #[serde(transparent)]
 pub(in super::super) struct Switch<const DEFAULT: bool>(pub(in super::super) bool);
 
@@ -19,7 +20,7 @@ impl<const DEFAULT: bool> Default for Switch<DEFAULT> {
 }
 
 /// A number with Kong's default.
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
 #[serde(transparent)]
 pub(in super::super) struct Number<const DEFAULT: u64>(pub(in super::super) u64);
 
@@ -30,8 +31,9 @@ impl<const DEFAULT: u64> Default for Number<DEFAULT> {
 }
 
 /// A kind of credential that may be sent.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(try_from = "String")]
+#[schemars(!try_from, rename_all = "snake_case")]
 pub(in super::super) enum AuthMethod {
     /// A JWT that is verified here.
     Bearer,
@@ -66,28 +68,38 @@ impl TryFrom<String> for AuthMethod {
 }
 
 /// Where a credential may stand.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(in super::super) enum Place {
+    /// A header.
     Header,
+    /// A parameter of the query.
     Query,
+    /// A field of the body.
     Body,
+    /// A cookie.
     Cookie,
 }
 
 /// How the gateway proves to the identity provider who it is.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(try_from = "String")]
+#[schemars(!try_from)]
 pub(in super::super) enum ClientAuth {
     /// RFC 6749, 2.3.1.
+    #[schemars(rename = "client_secret_basic")]
     SecretBasic,
     /// The same in the body.
+    #[schemars(rename = "client_secret_post")]
     SecretPost,
     /// An assertion signed with the secret (RFC 7523).
+    #[schemars(rename = "client_secret_jwt")]
     SecretJwt,
     /// An assertion signed with a private key.
+    #[schemars(rename = "private_key_jwt")]
     PrivateKeyJwt,
     /// The id alone.
+    #[schemars(rename = "none")]
     None,
 }
 
@@ -125,18 +137,21 @@ impl TryFrom<String> for ClientAuth {
 }
 
 /// By what a consumer is found.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub(in super::super) enum ConsumerBy {
+    /// Its id.
     Id,
+    /// Its user name.
     Username,
+    /// Its own id of the operator.
     CustomId,
 }
 
 /// The URL of an identity provider.
-#[derive(Deserialize, Debug, Clone)]
+#[derive(Deserialize, JsonSchema, Debug, Clone)]
 #[serde(try_from = "String")]
-pub(in super::super) struct Endpoint(pub(in super::super) Uri);
+pub(in super::super) struct Endpoint(#[schemars(with = "String")] pub(in super::super) Uri);
 
 impl TryFrom<String> for Endpoint {
     type Error = String;
@@ -162,9 +177,10 @@ pub(in super::super) fn endpoint(text: &str) -> Result<Uri, String> {
 }
 
 /// A header and, after a colon, the word before the token: `authorization:bearer`.
-#[derive(Deserialize, Clone)]
-#[serde(try_from = "String")]
+#[derive(Deserialize, Serialize, JsonSchema, Clone)]
+#[serde(try_from = "String", into = "String")]
 pub(in super::super) struct TokenHeader {
+    #[schemars(with = "String")]
     pub(in super::super) name: HeaderName,
     /// Whether `Bearer` stands before the token.
     is_bearer: bool,
@@ -173,6 +189,13 @@ pub(in super::super) struct TokenHeader {
 impl Default for TokenHeader {
     fn default() -> Self {
         Self { name: http::header::AUTHORIZATION, is_bearer: true }
+    }
+}
+
+impl From<TokenHeader> for String {
+    fn from(header: TokenHeader) -> Self {
+        let name = header.name.as_str();
+        if header.is_bearer { format!("{name}:bearer") } else { name.to_owned() }
     }
 }
 
@@ -203,9 +226,13 @@ impl TokenHeader {
 }
 
 /// A private key in JWK form.
+#[derive(JsonSchema)]
+#[schemars(extend("writeOnly" = true))]
 pub(in super::super) struct ClientKey {
+    #[schemars(skip)]
     pub(in super::super) key: OwnKey,
     /// Of its text, to tell keys apart.
+    #[schemars(skip)]
     pub(in super::super) fingerprint: [u8; 32],
 }
 

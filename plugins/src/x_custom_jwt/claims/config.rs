@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// `claims`: what a token says beyond the claims of Kong's plugin.
-#[derive(Deserialize, Debug, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(in super::super) struct ClaimsConfig {
     /// How the caller authenticated (RFC 8176).
@@ -26,7 +27,7 @@ pub(in super::super) struct ClaimsConfig {
 }
 
 /// `claims.act`: how the actors of an incoming token and ours go together (RFC 8693, 4.1).
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Act {
     /// Ours takes the place of the latest one, whose other members stay.
@@ -37,7 +38,7 @@ pub(super) enum Act {
 }
 
 /// A place in the verified token.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, Serialize, JsonSchema, Debug)]
 #[serde(untagged, expecting = "expected the name of a claim, or a list of names that lead to one")]
 pub(super) enum Place {
     Name(String),
@@ -45,7 +46,7 @@ pub(super) enum Place {
 }
 
 /// `audience`
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, Serialize, JsonSchema, Debug)]
 #[serde(untagged, expecting = "expected a text, or a list of texts")]
 pub(in super::super) enum Audience {
     One(String),
@@ -53,7 +54,7 @@ pub(in super::super) enum Audience {
 }
 
 /// `typ` of the JOSE header.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in super::super) enum TokenType {
     /// RFC 7519, 5.1.
     #[default]
