@@ -43,14 +43,13 @@ pub(crate) fn settle(loaded: Result<Loaded, LoadErrors>, engine: &Engine<'_>) ->
             None => return Err(errors),
         },
     };
-    let Loaded { mut model, mut warnings, places, source, hash } = loaded;
+    let Loaded { mut model, mut warnings, places, base, hash, .. } = loaded;
     let territory = (engine.invalid_entities == InvalidEntities::Quarantine).then(|| {
         let territory = Territory::of(&model);
         Territory::leave_out(&mut model, &mistakes);
         territory
     });
-    let base = source.parent().unwrap_or(Path::new(""));
-    let key_sets = keys::open(&mut model, base, engine);
+    let key_sets = keys::open(&mut model, &base, engine);
     let compiled = compile::compile(model, key_sets, engine);
     warnings.extend(compiled.warnings.iter().map(|problem| locate(problem, &places)));
     warnings.sort_by_key(|warning| warning.line);

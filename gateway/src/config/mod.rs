@@ -20,6 +20,7 @@ mod protocol;
 mod read;
 mod route;
 mod service;
+mod text;
 mod vault;
 mod vaults;
 
@@ -28,7 +29,6 @@ use std::{
     cell::Cell,
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use signet_plugin_api::Registry;
@@ -40,6 +40,7 @@ pub use model::{
     KeySetDecl, Model, Pem, PluginDecl, RouteDecl, Secret, ServiceDecl, SniDecl,
 };
 pub use places::Places;
+pub use text::{Content, Text};
 pub use vault::Env;
 
 pub(crate) use fields::unknown;
@@ -97,6 +98,8 @@ pub struct Loaded {
     pub places: Places,
     /// Where it came from.
     pub source: PathBuf,
+    /// What the paths in it are relative to.
+    pub base: PathBuf,
     /// SHA-256 of the text, in hexadecimal.
     pub hash: String,
 }
@@ -112,8 +115,7 @@ impl fmt::Debug for Loaded {
 /// # Errors
 /// Every mistake of the file.
 pub fn load(path: &Path, known: &Known, env: &Env<'_>) -> Result<Loaded, LoadErrors> {
-    let text = read::text(path)?;
-    from_text(text, path, known, env)
+    parse(&Text::read(path)?, known, env)
 }
 
 /// Reads a text that came from `source`, which says by its name whether it is JSON.
@@ -121,10 +123,18 @@ pub fn load(path: &Path, known: &Known, env: &Env<'_>) -> Result<Loaded, LoadErr
 /// # Errors
 /// Every mistake of the text.
 pub fn from_text(text: String, source: &Path, known: &Known, env: &Env<'_>) -> Result<Loaded, LoadErrors> {
-    let text: Arc<str> = text.into();
-    let json = source.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    let places = Places::new(Arc::clone(&text));
-    let root = read::declarative(&text, json, &places).map_err(|mistakes| LoadErrors {
+    parse(&Text::of(text, source), known, env)
+}
+
+/// Reads a text.
+///
+/// # Errors
+/// Every mistake of it.
+pub fn parse(text: &Text, known: &Known, env: &Env<'_>) -> Result<Loaded, LoadErrors> {
+    let Text { content, source, base, json } = text;
+    let (text, json) = (content, *json);
+    let places = Places::new(text.clone());
+    let root = read::declarative(text, json, &places).map_err(|mistakes| LoadErrors {
         mistakes,
         warnings: Vec::new(),
         partial: None,
@@ -133,7 +143,8 @@ pub fn from_text(text: String, source: &Path, known: &Known, env: &Env<'_>) -> R
         Context { known, vaults: Vaults::new(env), notes: Notes::default(), old_paths: Cell::new(false), yaml: !json };
     let model = Draft::read(&context, root);
     let (mistakes, warnings) = context.notes.render(&places);
-    let loaded = Loaded { model, warnings, places, source: source.to_owned(), hash: sha256(&text) };
+    let loaded =
+        Loaded { model, warnings, places, source: source.clone(), base: base.clone(), hash: text.hash() };
     if mistakes.is_empty() {
         return Ok(loaded);
     }
@@ -142,8 +153,8 @@ pub fn from_text(text: String, source: &Path, known: &Known, env: &Env<'_>) -> R
 
 /// The values of any YAML file, with their lines: for the settings of the process.
 pub(crate) fn yaml(path: &Path) -> Result<(serde_yaml::Value, Places), Vec<Mistake>> {
-    let text: Arc<str> = read::text(path).map_err(|mistake| vec![mistake])?.into();
-    let places = Places::new(Arc::clone(&text));
+    let text = Text::read(path).map_err(|mistake| vec![mistake])?.content;
+    let places = Places::new(text.clone());
     let value = read::values(&text, false, &places)?;
     Ok((value, places))
 }
@@ -159,11 +170,6 @@ pub(crate) fn reference(text: &str, env: &Env<'_>) -> Result<Option<String>, Str
 /// A variable of this process; one that is not UTF-8 counts as not set.
 pub fn process_env(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-fn sha256(text: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
 //! From a path to its line: a second reading of the text, made when the first question is asked.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use once_cell::sync::OnceCell;
 use saphyr_parser::{Event, Parser, Span, StrInput};
 
-use super::{Mistake, at::write_key};
+use super::{Content, Mistake, at::write_key};
 
 /// Deeper than any file that the decoder accepts; what lies below has the line of the last known place.
 const MAX_DEPTH: usize = 256;
 
 /// The lines of one file.
 pub struct Places {
-    text: Arc<str>,
+    text: Content,
     tree: OnceCell<Node>,
 }
 
@@ -38,7 +38,7 @@ enum Children {
 }
 
 impl Places {
-    pub(super) fn new(text: Arc<str>) -> Self {
+    pub(super) fn new(text: Content) -> Self {
         Self { text, tree: OnceCell::new() }
     }
 

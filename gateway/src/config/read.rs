@@ -1,35 +1,9 @@
 //! From a file to one tree of values, or to what keeps it from being one.
 
-use std::{fs, io::Read, path::Path};
-
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 
 use super::{At, Mistake, Places};
-
-/// Far above any real configuration, far below what would take the machine down.
-const MAX_BYTES: u64 = 256 * 1024 * 1024;
-
-/// The text of a file.
-pub(super) fn text(path: &Path) -> Result<String, Mistake> {
-    let cannot = |error: std::io::Error| Mistake::of_file(None, format!("cannot be read: {error}"));
-    let file = fs::File::open(path).map_err(cannot)?;
-    let about = file.metadata().map_err(cannot)?;
-    if about.is_dir() {
-        return Err(Mistake::of_file(None, "is a directory, not a file"));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(MAX_BYTES)).unwrap_or(0));
-    // One byte more tells a file that is too long from one that just fits, also where the length is not known ahead.
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Mistake::of_file(None, format!("is larger than {} MiB", MAX_BYTES >> 20)));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-        let line = 1 + valid.filter(|byte| **byte == b'\n').count();
-        Mistake::of_file(Some(line), "is not UTF-8 text")
-    })
-}
 
 /// The values of a declarative file: a mapping.
 pub(super) fn declarative(text: &str, json: bool, places: &Places) -> Result<Value, Vec<Mistake>> {
@@ -199,17 +173,5 @@ mod tests {
         assert_eq!(mistakes(&text), ["repeats aliases (`*name`) too often"]);
         let deep = format!("a: {}{}\n", "[".repeat(500), "]".repeat(500));
         assert_eq!(mistakes(&deep), ["1: is nested too deeply"]);
-    }
-
-    #[test]
-    fn files_that_are_no_text_are_told() {
-        let told = |path: &Path| text(path).expect_err("a mistake").to_string();
-        assert_eq!(told(&std::env::temp_dir()), "is a directory, not a file");
-        assert!(told(Path::new("/nonexistent/kong.yml")).starts_with("cannot be read: "));
-        let path = std::env::temp_dir().join(format!("signet-read-{}.yml", std::process::id()));
-        fs::write(&path, b"a: 1\nb: \xff\n").expect("a file");
-        let reason = told(&path);
-        fs::remove_file(&path).expect("removed");
-        assert_eq!(reason, "2: is not UTF-8 text");
     }
 }

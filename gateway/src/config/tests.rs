@@ -1,6 +1,6 @@
 //! Whole files: what they become, and every mistake that keeps them from it.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use serde_yaml::Value;
 use signet_plugin_api::{PathHandling, Protocol, Route, Service};
