@@ -13,6 +13,8 @@ mod path;
 mod prepare;
 mod proxy;
 mod quarantine;
+mod reload;
+mod report;
 pub mod runtime;
 mod server;
 pub mod settings;

@@ -11,7 +11,7 @@ use prometheus::{
 use signet_plugin_api::Meters;
 
 use crate::runtime::{
-    Current, Loads, RouteStats, WorkThreads,
+    Counters, Current, RouteStats, WorkThreads,
     stats::{BUCKETS, Sample},
 };
 
@@ -29,7 +29,7 @@ impl Metrics {
     /// When two series have one name: a mistake of the build.
     pub(crate) fn new(
         current: Arc<Current>,
-        loads: Arc<Loads>,
+        loads: Arc<Counters>,
         [signing, hashing]: [Arc<WorkThreads>; 2],
         plugins: Arc<Meters>,
     ) -> prometheus::Result<Self> {
@@ -68,7 +68,8 @@ const QUARANTINED: (&str, &str) = (
     "config_quarantined_entities",
     "Routes that answer 503 because something that concerns them is wrong in the file.",
 );
-const RELOADS: (&str, &str) = ("config_reloads_total", "Loads of the configuration by result; the first one counts.");
+const RELOADS: (&str, &str) =
+    ("config_reloads_total", "Counters of the configuration by result; the first one counts.");
 const GENERATION: (&str, &str) = ("config_generation", "The number of the configuration that serves, from 1.");
 const LAST_SUCCESS: (&str, &str) =
     ("config_last_success_timestamp_seconds", "When the configuration that serves was loaded.");
@@ -175,12 +176,12 @@ fn family((name, help): (&str, &str), kind: MetricType, metrics: Vec<Metric>) ->
 /// What became of the configuration file.
 struct Configuration {
     current: Arc<Current>,
-    loads: Arc<Loads>,
+    loads: Arc<Counters>,
     descriptions: Vec<Desc>,
 }
 
 impl Configuration {
-    fn new(current: Arc<Current>, loads: Arc<Loads>) -> prometheus::Result<Self> {
+    fn new(current: Arc<Current>, loads: Arc<Counters>) -> prometheus::Result<Self> {
         let plain = [QUARANTINED, GENERATION, LAST_SUCCESS].into_iter().map(|one| describe(one, &[]));
         let descriptions = plain.chain([describe(RELOADS, &["result"])]).collect::<prometheus::Result<_>>()?;
         Ok(Self { current, loads, descriptions })

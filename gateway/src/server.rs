@@ -127,7 +127,6 @@ impl Server {
         ready();
         loop {
             tokio::select! {
-                // On this thread, which serves no requests: it may take its time.
                 _ = hangup.recv() => reload(),
                 _ = terminate.recv() => break,
                 _ = quit.recv() => break,

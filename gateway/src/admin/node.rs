@@ -5,19 +5,19 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{metrics::Metrics, runtime::Current};
+use crate::{metrics::Metrics, reload::Reloader, runtime::Current};
 
 /// One for all listeners of operators.
 #[derive(Debug)]
 pub(crate) struct Node {
     /// What is served.
     pub current: Arc<Current>,
+    /// What loads it.
+    pub reloader: Arc<Reloader>,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// Requests that are being served.
     pub in_flight: Arc<AtomicUsize>,
     /// When the process began to serve.
     pub since: SystemTime,
-    /// Whether a configuration is served at all: without one the process is not ready.
-    pub configured: bool,
 }

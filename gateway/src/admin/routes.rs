@@ -12,6 +12,7 @@ pub(super) async fn status(node: &Node, call: &mut Call<'_>) -> Result<Answer, A
     match *segments {
         ["status"] => call.get().map(|()| status::report(node)),
         ["status", "ready"] => call.get().map(|()| status::readiness(node)),
+        ["config", "status"] => call.get().map(|()| status::configuration(node)),
         ["metrics"] => call.get().map(|()| status::scrape(node)),
         _ => Err(Answer::not_found()),
     }

@@ -32,10 +32,16 @@ pub(super) fn report(node: &Node) -> Answer {
 
 /// `/status/ready`
 pub(super) fn readiness(node: &Node) -> Answer {
-    match node.configured {
-        true => Answer::message(StatusCode::OK, "ready"),
-        false => Answer::message(StatusCode::SERVICE_UNAVAILABLE, "no configuration is served"),
+    // Of the empty configuration there is no text.
+    match node.current.pin().hash.is_empty() {
+        false => Answer::message(StatusCode::OK, "ready"),
+        true => Answer::message(StatusCode::SERVICE_UNAVAILABLE, "no configuration is served"),
     }
+}
+
+/// `/config/status`
+pub(super) fn configuration(node: &Node) -> Answer {
+    Answer::ok(node.reloader.status().to_json())
 }
 
 /// `/metrics`

@@ -4,23 +4,18 @@ mod check;
 mod echo;
 mod hash_password;
 mod keys;
-mod load;
 mod logging;
-mod report;
 mod run;
 
-use std::{
-    fmt,
-    io::{self, Write},
-    net::SocketAddr,
-    path::Path,
-    process::ExitCode,
-};
+use std::{fmt, net::SocketAddr, path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use signet_plugin_api::Registry;
 
-use crate::settings::{LoadedSettings, Settings};
+use crate::{
+    report::{self, say},
+    settings::{LoadedSettings, Settings},
+};
 
 /// A programmable API gateway: runs Kong's declarative files on Pingora and signs who called.
 #[derive(Parser)]
@@ -58,7 +53,7 @@ enum Command {
 /// Exit codes: 0 fine; 1 at run time (port, I/O); 2 configuration or usage.
 pub fn run(registry: Registry) -> ExitCode {
     match Arguments::parse().command {
-        Command::Run(arguments) => run::run(&registry, arguments),
+        Command::Run(arguments) => run::run(registry, arguments),
         Command::Check(arguments) => check::run(&registry, &arguments),
         Command::HashPassword(arguments) => hash_password::run(&arguments),
         Command::Keys(command) => keys::run(&registry, command),
@@ -83,11 +78,6 @@ fn settings(file: Option<&Path>) -> Result<Settings, ExitCode> {
 fn fail(code: u8, message: fmt::Arguments<'_>) -> ExitCode {
     say(format_args!("signet: {message}"));
     ExitCode::from(code)
-}
-
-/// One line on standard error. A full disk behind it is no reason to end, as `eprintln!` would.
-fn say(line: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

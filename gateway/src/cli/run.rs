@@ -16,18 +16,15 @@ use pingora::{
 use pingora_proxy::http_proxy;
 use signet_plugin_api::{Registry, Resources};
 
-use super::{
-    fail,
-    load::{Loader, Parts},
-    logging, say, settings,
-};
+use super::{fail, logging, settings};
 use crate::{
     admin::{self, Node},
     metrics::Metrics,
-    prepare::Prepared,
     proxy::{Deadline, Gateway, Policy},
+    reload::{Loader, Parts, Reloader},
+    report::say,
     runtime::{
-        Current, Loads, WorkThreads, background,
+        Current, WorkThreads,
         resolver::{Resolver, Sources},
     },
     server::{Bound, Life, Server, pingora_conf},
@@ -56,9 +53,9 @@ pub(super) struct Arguments {
 }
 
 /// Serves until a signal.
-pub(super) fn run(registry: &Registry, arguments: Arguments) -> ExitCode {
+pub(super) fn run(registry: Registry, arguments: Arguments) -> ExitCode {
     let settings = match settings(arguments.settings.as_deref()) {
-        Ok(settings) => settings,
+        Ok(settings) => Arc::new(settings),
         Err(code) => return code,
     };
     if let Err(error) = logging::start(&settings) {
@@ -69,13 +66,13 @@ pub(super) fn run(registry: &Registry, arguments: Arguments) -> ExitCode {
         return fail(1, format_args!("proxy_error_log: cannot open {log}: {error}"));
     }
     let parts = match parts(&settings, arguments.resolve) {
-        Ok(parts) => parts,
+        Ok(parts) => Arc::new(parts),
         Err(code) => return code,
     };
     let file = arguments.config.or_else(|| settings.declarative_config.clone());
-    let loader = Loader::new(registry, &settings, &parts, file);
-    let Ok(prepared) = loader.load() else { return ExitCode::from(2) };
-    match serve(&settings, &loader, prepared, &parts) {
+    let loader = Loader::new(Arc::new(registry), Arc::clone(&settings), Arc::clone(&parts), file);
+    let Ok(reloader) = Reloader::begin(loader, !settings.admin.listen.is_empty()) else { return ExitCode::from(2) };
+    match serve(&settings, &reloader, &parts) {
         Ok(()) => ExitCode::SUCCESS,
         Err(code) => code,
     }
@@ -103,10 +100,11 @@ fn parts(settings: &Settings, resolve: Vec<ResolveOverride>) -> Result<Parts, Ex
     Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default(), meters: Arc::default(), log_files })
 }
 
-fn serve(settings: &Settings, loader: &Loader<'_>, prepared: Prepared, parts: &Parts) -> Result<(), ExitCode> {
+fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts) -> Result<(), ExitCode> {
     let proxy = bind("proxy_listen", &settings.proxy_listen)?;
     let status = bind("status_listen", &settings.status_listen)?;
     let admin = bind("admin_listen", &settings.admin.listen)?;
+    let current = Arc::clone(reloader.current());
     let mut banner = String::new();
     for (kind, listeners) in [("proxy", &proxy), ("status", &status), ("admin", &admin)] {
         for bound in listeners {
@@ -114,31 +112,30 @@ fn serve(settings: &Settings, loader: &Loader<'_>, prepared: Prepared, parts: &P
             banner += &format!("{kind} listening on {scheme}://{}\n", bound.address);
         }
     }
-    banner += &match loader.file() {
+    banner += &match reloader.file() {
         Some(file) => {
-            let out = match prepared.snapshot.quarantined() {
+            let snapshot = current.pin();
+            let out = match snapshot.quarantined() {
                 0 => String::new(),
                 count => format!(" ({count} of the routes quarantined)"),
             };
-            format!("serving {}{out} from {}", prepared.snapshot.counts, file.display())
+            format!("serving {}{out} from {}", snapshot.counts, file.display())
         }
         None => "serving nothing: neither -c nor the setting declarative_config names a file".to_owned(),
     };
 
-    let current = Arc::new(Current::new(prepared.snapshot));
     let in_flight = Arc::new(AtomicUsize::new(0));
-    let loads = Arc::new(Loads::begin());
     let pools = [Arc::clone(&parts.signing), Arc::clone(&parts.hashing)];
-    let metrics = Metrics::new(Arc::clone(&current), Arc::clone(&loads), pools, Arc::clone(&parts.meters))
+    let metrics = Metrics::new(Arc::clone(&current), Arc::clone(reloader.counters()), pools, Arc::clone(&parts.meters))
         .map_err(|error| fail(1, format_args!("cannot register metrics: {error}")))?;
     let gateway =
         Gateway { current: Arc::clone(&current), policy: Policy::of(settings), in_flight: Arc::clone(&in_flight) };
     let node = Node {
         current: Arc::clone(&current),
+        reloader: Arc::clone(reloader),
         metrics,
         in_flight: Arc::clone(&in_flight),
         since: SystemTime::now(),
-        configured: loader.file().is_some(),
     };
 
     let conf = pingora_conf(settings.threads, settings.upstream_keepalive_pool_size);
@@ -153,10 +150,10 @@ fn serve(settings: &Settings, loader: &Loader<'_>, prepared: Prepared, parts: &P
     admin::serve(&mut server, &Arc::new(node), settings, status, admin)
         .map_err(|reason| fail(2, format_args!("{reason}")))?;
     let ready = || {
-        background::start(&parts.backgrounds);
+        reloader.start(&tokio::runtime::Handle::current());
         say(&banner);
     };
-    let reload = || loader.reload(&current, &loads);
+    let reload = || reloader.hang_up();
     server
         .run(
             settings.threads,

@@ -143,8 +143,7 @@ pub fn parse(text: &Text, known: &Known, env: &Env<'_>) -> Result<Loaded, LoadEr
         Context { known, vaults: Vaults::new(env), notes: Notes::default(), old_paths: Cell::new(false), yaml: !json };
     let model = Draft::read(&context, root);
     let (mistakes, warnings) = context.notes.render(&places);
-    let loaded =
-        Loaded { model, warnings, places, source: source.clone(), base: base.clone(), hash: text.hash() };
+    let loaded = Loaded { model, warnings, places, source: source.clone(), base: base.clone(), hash: text.hash() };
     if mistakes.is_empty() {
         return Ok(loaded);
     }

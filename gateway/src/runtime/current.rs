@@ -16,9 +16,9 @@ impl Current {
         Self(ArcSwap::from_pointee(snapshot))
     }
 
-    /// Lets new requests see `snapshot`. The one before ends with its last request.
-    pub fn publish(&self, snapshot: Snapshot) {
-        self.0.store(Arc::new(snapshot));
+    /// Lets new requests see `snapshot`. Gives the one before, which goes on for the requests that pinned it.
+    pub fn publish(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        self.0.swap(Arc::new(snapshot))
     }
 
     /// The snapshot for a new request.

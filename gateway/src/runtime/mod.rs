@@ -2,8 +2,8 @@
 
 pub mod background;
 pub mod chain;
+mod counters;
 mod current;
-mod loads;
 pub mod resolver;
 pub mod router;
 mod snapshot;
@@ -11,8 +11,8 @@ pub mod stats;
 mod upstream;
 mod work;
 
+pub use counters::Counters;
 pub use current::Current;
-pub use loads::Loads;
 pub use snapshot::{Counts, RouteEntry, Snapshot};
 pub use stats::RouteStats;
 pub use upstream::{Demand, NoAddress, SystemAuthorities, TlsTerms, Upstream, Verification};

@@ -7,19 +7,20 @@ use std::{
 
 /// Counted since the process began to serve; the first load counts.
 #[derive(Debug)]
-pub struct Loads {
+pub struct Counters {
     succeeded: AtomicU64,
     failed: AtomicU64,
     /// Seconds since 1970.
     last_success: AtomicU64,
 }
 
-impl Loads {
+impl Counters {
     /// The first configuration was just loaded.
     pub fn begin() -> Self {
-        let loads = Self { succeeded: AtomicU64::new(0), failed: AtomicU64::new(0), last_success: AtomicU64::new(0) };
-        loads.succeeded();
-        loads
+        let counters =
+            Self { succeeded: AtomicU64::new(0), failed: AtomicU64::new(0), last_success: AtomicU64::new(0) };
+        counters.succeeded();
+        counters
     }
 
     /// One more configuration serves.

@@ -1,21 +1,30 @@
-//! Mistakes and warnings as the command line shows them.
+//! Mistakes and warnings as the command line and the log show them.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    io::{self, Write},
+    path::Path,
+};
 
 use crate::config::Mistake;
 
+/// One line on standard error. A full disk behind it is no reason to end, as `eprintln!` would.
+pub(crate) fn say(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// `FILE:LINE: path: reason`
-pub(super) fn mistake<'a>(file: &'a Path, mistake: &'a Mistake) -> impl fmt::Display + 'a {
+pub(crate) fn mistake<'a>(file: &'a Path, mistake: &'a Mistake) -> impl fmt::Display + 'a {
     Located { file, mistake, kind: "" }
 }
 
 /// `FILE:LINE: path: warning: reason`
-pub(super) fn warning<'a>(file: &'a Path, warning: &'a Mistake) -> impl fmt::Display + 'a {
+pub(crate) fn warning<'a>(file: &'a Path, warning: &'a Mistake) -> impl fmt::Display + 'a {
     Located { file, mistake: warning, kind: "warning: " }
 }
 
 /// `FILE:LINE: path: quarantined: reason`
-pub(super) fn quarantined<'a>(file: &'a Path, mistake: &'a Mistake) -> impl fmt::Display + 'a {
+pub(crate) fn quarantined<'a>(file: &'a Path, mistake: &'a Mistake) -> impl fmt::Display + 'a {
     Located { file, mistake, kind: "quarantined: " }
 }
 
