@@ -7,6 +7,7 @@ mod cli;
 mod compile;
 pub mod config;
 mod keys;
+mod logging;
 mod metrics;
 mod moment;
 mod path;

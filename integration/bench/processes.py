@@ -68,6 +68,7 @@ class Gateway(Process):
             "SIGNET_PROXY_LISTEN": "127.0.0.1:0",
             "SIGNET_ADMIN_LISTEN": "off",
             "SIGNET_STATUS_LISTEN": "127.0.0.1:0",
+            "SIGNET_PROXY_ACCESS_LOG": "off",
             "SIGNET_ADMIN_LISTEN": "off",
             "NO_COLOR": "1",
         }

@@ -30,6 +30,7 @@ mod key_auth;
 mod key_sets;
 mod keys;
 mod keys_rotation;
+mod logs;
 mod mtls_auth;
 mod openid_connect;
 mod passwords;

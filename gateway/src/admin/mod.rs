@@ -4,6 +4,7 @@ mod answer;
 mod call;
 mod guard;
 mod listener;
+mod log_level;
 mod node;
 mod routes;
 mod serve;

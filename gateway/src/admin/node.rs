@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{metrics::Metrics, reload::Reloader, runtime::Current};
+use crate::{logging::Level, metrics::Metrics, reload::Reloader, runtime::Current};
 
 /// One for all listeners of operators.
 #[derive(Debug)]
@@ -20,4 +20,6 @@ pub(crate) struct Node {
     pub in_flight: Arc<AtomicUsize>,
     /// When the process began to serve.
     pub since: SystemTime,
+    /// How much the error log says.
+    pub log_level: Arc<Level>,
 }

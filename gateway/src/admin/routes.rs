@@ -1,6 +1,6 @@
 //! From a path to its resource: one line each.
 
-use super::{Answer, Call, Node, status};
+use super::{Answer, Call, Node, log_level, status};
 
 /// The status listener: health for load balancers, metrics for Prometheus.
 ///
@@ -27,6 +27,8 @@ pub(super) async fn admin(node: &Node, call: &mut Call<'_>) -> Result<Answer, An
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match *segments {
         [""] => call.get().map(|()| status::root()),
+        ["debug", "node", "log-level"] => call.get().map(|()| log_level::show(node)),
+        ["debug", "node", "log-level", level] => log_level::change(node, call, level),
         _ => status(node, call).await,
     }
 }

@@ -4,7 +4,6 @@ mod check;
 mod echo;
 mod hash_password;
 mod keys;
-mod logging;
 mod run;
 
 use std::{fmt, net::SocketAddr, path::Path, process::ExitCode};

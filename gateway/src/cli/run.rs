@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, atomic::AtomicUsize},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use pingora::{
@@ -14,11 +14,12 @@ use pingora::{
     services::listening::Service,
 };
 use pingora_proxy::http_proxy;
-use signet_plugin_api::{Registry, Resources};
+use signet_plugin_api::{Meters, Registry};
 
-use super::{fail, logging, settings};
+use super::{fail, settings};
 use crate::{
     admin::{self, Node},
+    logging::Logs,
     metrics::Metrics,
     proxy::{Deadline, Gateway, Policy},
     reload::{Loader, Parts, Reloader},
@@ -28,12 +29,15 @@ use crate::{
         resolver::{Resolver, Sources},
     },
     server::{Bound, Life, Server, pingora_conf},
-    settings::{Listener, LogTarget, ResolveOverride, Settings},
+    settings::{Listener, ResolveOverride, Settings},
     tls::{Acceptors, HTTP2_IDLE, TlsEdge},
 };
 
 /// Requests on one client connection before it is closed (nginx: `keepalive_requests`, Kong's default).
 const REQUESTS_PER_CONNECTION: u32 = 10_000;
+
+/// How long the last lines of the logs may take.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// The longest header list of HTTP/2, unless the setting for all requests is longer. It counts 32 bytes more for each header.
 const HTTP2_HEADER_LIST: u32 = 64 * 1024;
@@ -58,27 +62,32 @@ pub(super) fn run(registry: Registry, arguments: Arguments) -> ExitCode {
         Ok(settings) => Arc::new(settings),
         Err(code) => return code,
     };
-    if let Err(error) = logging::start(&settings) {
-        let log = match &settings.proxy_error_log {
-            LogTarget::File(path) => path.display().to_string(),
-            _ => "the log".to_owned(),
-        };
-        return fail(1, format_args!("proxy_error_log: cannot open {log}: {error}"));
-    }
-    let parts = match parts(&settings, arguments.resolve) {
+    let meters = Arc::default();
+    let logs = match Logs::start(&settings, Arc::clone(&meters)) {
+        Ok(logs) => logs,
+        Err(error) => return fail(1, format_args!("{error}")),
+    };
+    let parts = match parts(&settings, arguments.resolve, meters, &logs) {
         Ok(parts) => Arc::new(parts),
         Err(code) => return code,
     };
     let file = arguments.config.or_else(|| settings.declarative_config.clone());
     let loader = Loader::new(Arc::new(registry), Arc::clone(&settings), Arc::clone(&parts), file);
     let Ok(reloader) = Reloader::begin(loader, !settings.admin.listen.is_empty()) else { return ExitCode::from(2) };
-    match serve(&settings, &reloader, &parts) {
+    let served = serve(&settings, &reloader, &parts, &logs);
+    logs.flush(LAST_LINES);
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(code) => code,
     }
 }
 
-fn parts(settings: &Settings, resolve: Vec<ResolveOverride>) -> Result<Parts, ExitCode> {
+fn parts(
+    settings: &Settings,
+    resolve: Vec<ResolveOverride>,
+    meters: Arc<Meters>,
+    logs: &Arc<Logs>,
+) -> Result<Parts, ExitCode> {
     let hosts = match fs::read_to_string(&settings.dns_hostsfile) {
         Ok(text) => text,
         // A container may have none; one that was asked for by name must be there.
@@ -96,11 +105,11 @@ fn parts(settings: &Settings, resolve: Vec<ResolveOverride>) -> Result<Parts, Ex
     };
     let signing = start("signing", settings.signing_threads, settings.signing_queue)?;
     let hashing = start("hashing", settings.hashing_threads, settings.hashing_queue)?;
-    let log_files = Resources::default().log_files;
-    Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default(), meters: Arc::default(), log_files })
+    let log_files = Arc::clone(logs) as _;
+    Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default(), meters, log_files })
 }
 
-fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts) -> Result<(), ExitCode> {
+fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts, logs: &Logs) -> Result<(), ExitCode> {
     let proxy = bind("proxy_listen", &settings.proxy_listen)?;
     let status = bind("status_listen", &settings.status_listen)?;
     let admin = bind("admin_listen", &settings.admin.listen)?;
@@ -128,14 +137,19 @@ fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts) -> Result
     let pools = [Arc::clone(&parts.signing), Arc::clone(&parts.hashing)];
     let metrics = Metrics::new(Arc::clone(&current), Arc::clone(reloader.counters()), pools, Arc::clone(&parts.meters))
         .map_err(|error| fail(1, format_args!("cannot register metrics: {error}")))?;
-    let gateway =
-        Gateway { current: Arc::clone(&current), policy: Policy::of(settings), in_flight: Arc::clone(&in_flight) };
+    let gateway = Gateway {
+        current: Arc::clone(&current),
+        policy: Policy::of(settings),
+        in_flight: Arc::clone(&in_flight),
+        access_log: logs.access(),
+    };
     let node = Node {
         current: Arc::clone(&current),
         reloader: Arc::clone(reloader),
         metrics,
         in_flight: Arc::clone(&in_flight),
         since: SystemTime::now(),
+        log_level: Arc::clone(logs.level()),
     };
 
     let conf = pingora_conf(settings.threads, settings.upstream_keepalive_pool_size);

@@ -1,7 +1,7 @@
 //! The state of one request, from its first byte to the log.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -17,6 +17,7 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::body::RequestBody;
+use crate::logging::AccessLog;
 use crate::runtime::{
     RouteEntry, Snapshot, Upstream,
     chain::{Failure, Progress, Times},
@@ -206,11 +207,14 @@ impl Exchange {
         format!("request {} on route {route}", self.cx.request_id().as_str())
     }
 
-    /// The request is over: counts it and runs the chain's log phase.
-    pub(crate) async fn finish(&mut self, session: &Session) {
+    /// The request is over: counts it, writes it down and runs the chain's log phase.
+    pub(crate) async fn finish(&mut self, session: &Session, access_log: Option<&AccessLog>) {
         let Some(snapshot) = &self.snapshot else { return };
         let entry = entry(Some(snapshot), self.position);
         let record = self.record(session);
+        if let Some(log) = access_log {
+            log.write(&self.cx, &record, peer(session));
+        }
         if record.status != 0 {
             let stats = entry.map_or(&snapshot.unrouted, |entry| &entry.stats);
             stats.record(record.status, record.source, record.latencies.total);
@@ -257,6 +261,11 @@ pub(super) fn log_broken(broken: &Failure) {
         }
         None => error!(plugin = broken.plugin, "a plugin panicked"),
     }
+}
+
+/// Who is at the other end of the connection.
+fn peer(session: &Session) -> Option<IpAddr> {
+    Some(session.client_addr()?.as_inet()?.ip())
 }
 
 fn path_and_query(uri: &Uri) -> &str {

@@ -31,10 +31,9 @@ pub(crate) use deadline::{Deadline, head_is_here};
 pub(crate) use exchange::Exchange;
 pub(crate) use policy::{Limits, Policy};
 
-use crate::runtime::Current;
+use crate::{logging::AccessLog, runtime::Current};
 
 /// The gateway: pins a snapshot per request and does what it says.
-#[derive(Debug)]
 pub(crate) struct Gateway {
     /// What new requests see.
     pub current: Arc<Current>,
@@ -42,6 +41,8 @@ pub(crate) struct Gateway {
     pub policy: Policy,
     /// Requests that are being served: a graceful stop waits for zero.
     pub in_flight: Arc<AtomicUsize>,
+    /// Where each request is written down.
+    pub access_log: Option<Arc<AccessLog>>,
 }
 
 #[async_trait]
@@ -205,7 +206,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _e: Option<&Error>, ex: &mut Self::CTX) {
-        ex.finish(session).await;
+        ex.finish(session, self.access_log.as_deref()).await;
     }
 }
 

@@ -101,7 +101,8 @@ pub(super) fn gateway() -> Gateway {
     let loaded = config::from_text(KONG.into(), Path::new("kong.yml"), &Known::of(&registry), &|_| None);
     let prepared = settle(loaded, &engine).unwrap_or_else(|errors| panic!("{:#?}", errors.mistakes));
     let current = Arc::new(Current::new(prepared.snapshot));
-    Gateway { current, policy: Policy::of(&Settings::default()), in_flight: Arc::new(AtomicUsize::new(0)) }
+    let (policy, in_flight) = (Policy::of(&Settings::default()), Arc::new(AtomicUsize::new(0)));
+    Gateway { current, policy, in_flight, access_log: None }
 }
 
 /// A request that has pinned its configuration and is not routed yet.

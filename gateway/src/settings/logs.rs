@@ -1,6 +1,9 @@
 //! Where logs go, how much there is of them, and in which form.
 
-use std::path::PathBuf;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// Where a log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +41,42 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogTarget {
+    /// What a path means.
+    pub(crate) fn of(path: &Path) -> Self {
+        match path.to_str() {
+            Some("/dev/stdout") => Self::Stdout,
+            Some("/dev/stderr") => Self::Stderr,
+            _ => Self::File(path.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for LogTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("/dev/stdout"),
+            Self::Stderr => f.write_str("/dev/stderr"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
 impl LogLevel {
+    /// nginx's name of it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Notice => "notice",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Crit => "crit",
+            Self::Alert => "alert",
+            Self::Emerg => "emerg",
+        }
+    }
+
     /// The level of the `tracing` crate that comes nearest.
     pub fn as_tracing(self) -> &'static str {
         match self {
@@ -54,16 +92,27 @@ impl LogLevel {
 pub(super) fn error_target(text: &str) -> Result<LogTarget, String> {
     match text {
         "off" => Err("the error log cannot be switched off; see `log_level`".to_owned()),
-        "/dev/stdout" => Ok(LogTarget::Stdout),
-        "/dev/stderr" => Ok(LogTarget::Stderr),
-        path if path.contains(char::is_whitespace) => {
-            Err("expected a path; naming a format after it is not implemented".to_owned())
-        }
-        path => Ok(LogTarget::File(path.into())),
+        path => target(path),
     }
 }
 
-pub(super) fn level(text: &str) -> Result<LogLevel, String> {
+/// None is `off`.
+pub(super) fn access_target(text: &str) -> Result<Option<LogTarget>, String> {
+    match text {
+        "off" => Ok(None),
+        path => target(path).map(Some),
+    }
+}
+
+fn target(path: &str) -> Result<LogTarget, String> {
+    if path.contains(char::is_whitespace) {
+        return Err("expected a path; naming a format after it is not implemented, see `log_format`".to_owned());
+    }
+    Ok(LogTarget::of(Path::new(path)))
+}
+
+/// By its name, in any case.
+pub(crate) fn level(text: &str) -> Result<LogLevel, String> {
     Ok(match text.to_ascii_lowercase().as_str() {
         "debug" => LogLevel::Debug,
         "info" => LogLevel::Info,
@@ -95,6 +144,9 @@ mod tests {
         assert_eq!(error_target("logs/a.log"), Ok(LogTarget::File("logs/a.log".into())));
         assert!(error_target("logs/a.log basic").is_err());
         assert!(error_target("off").is_err());
+        assert_eq!(access_target("off"), Ok(None));
+        assert_eq!(access_target("/dev/stdout"), Ok(Some(LogTarget::Stdout)));
+        assert!(access_target("a.log combined").is_err());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use signet_plugin_api::{HeaderName, SigningBackend};
 
 pub use admin::{AdminSettings, AdminToken, OwnTls};
 pub use listener::Listener;
+pub(crate) use logs::level as log_level;
 pub use logs::{LogFormat, LogLevel, LogTarget};
 pub use resolve::ResolveOverride;
 pub use source::Problem;
@@ -91,6 +92,8 @@ pub struct Settings {
     pub upstream_keepalive_pool_size: usize,
     /// How long an idle one is kept; for ever when None.
     pub upstream_keepalive_idle_timeout: Option<Duration>,
+    /// One line for each request; none when `off`.
+    pub proxy_access_log: Option<LogTarget>,
     /// What the program has to say.
     pub proxy_error_log: LogTarget,
     /// How much it says.
@@ -172,6 +175,7 @@ fn decode(source: &mut Source) -> Settings {
         client_max_uri_size: source.value("client_max_uri_size", values::limit).unwrap_or(16 * 1024),
         upstream_keepalive_pool_size: source.value("upstream_keepalive_pool_size", values::count).unwrap_or(512),
         upstream_keepalive_idle_timeout: source.patience("upstream_keepalive_idle_timeout"),
+        proxy_access_log: source.value("proxy_access_log", logs::access_target).unwrap_or(Some(LogTarget::Stdout)),
         proxy_error_log: source.value("proxy_error_log", logs::error_target).unwrap_or(LogTarget::Stderr),
         log_level: source.value("log_level", logs::level).unwrap_or_default(),
         log_format: source.value("log_format", logs::format).unwrap_or_default(),
@@ -181,7 +185,9 @@ fn decode(source: &mut Source) -> Settings {
 
 /// Settings that the contract names and that change nothing yet.
 fn not_implemented(source: &mut Source) {
-    for (key, default) in [("proxy_access_log", "off"), ("upstream_keepalive_max_requests", "0")] {
+    for (key, default) in
+        [("admin_access_log", "off"), ("status_access_log", "off"), ("upstream_keepalive_max_requests", "0")]
+    {
         source.only(key, default);
     }
     // Kong polls for changes; there is nothing to poll here.
