@@ -33,7 +33,7 @@ impl Handler for Recognise {
 
 fn slot(phases: &[Phase], handler: Arc<dyn Handler>) -> Slot {
     let phases = phases.iter().fold(0, |all, phase| all | *phase as u8);
-    Slot { name: "bench", phases, timed: false, base: Some(handler), by_consumer: Box::default() }
+    Slot { name: "bench", phases, timed: false, stats: None, base: Some(handler), by_consumer: Box::default() }
 }
 
 fn identity() -> Identity {

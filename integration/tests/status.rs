@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use signet_integration::{Gateway, Request, Upstream, wait_until};
+use signet_integration::{Certificate, Gateway, Request, Upstream, wait_until};
 
 use crate::setup::{CONSUMERS, repository, service};
 
@@ -76,16 +76,19 @@ fn metrics_count_requests_by_service_route_and_code() {
 }
 
 #[test]
-fn the_settings_page_has_every_series_and_no_other() {
+fn the_page_of_metrics_has_every_series_and_no_other() {
     let upstream = Upstream::echo();
     let config = "{iss: 'https://gw.test', jku: 'https://gw.test/jwks', key_set: signing, reuse_for: 60}";
     let plugins = format!("{{name: key-auth}}, {{name: x-custom-jwt, config: {config}}}");
     let routes = format!("- {{name: x, paths: [/x], plugins: [{plugins}]}}");
     let key_sets = "\nkey_sets: [{name: signing, directory: keys, algorithm: ES256, rotate_every: 86400}]\n";
-    let gateway = Gateway::start(&(service(&upstream, &routes) + CONSUMERS + key_sets));
+    let certificate = Certificate::named("gw.test").self_signed();
+    let certificates = format!("certificates:\n-\n{}  snis: [{{name: gw.test}}]\n", certificate.yaml(2));
+    let gateway = Gateway::start(&(service(&upstream, &routes) + CONSUMERS + key_sets + &certificates));
     gateway.send(&Request::get("/x").header("apikey", "alice-key"));
-    let page = fs::read_to_string(repository("docs/settings.md")).unwrap();
-    let cells = page.lines().filter(|line| line.starts_with("| `signet_")).filter_map(|line| line.split('|').nth(1));
+    let page = fs::read_to_string(repository("docs/metrics.md")).unwrap();
+    let is_row = |line: &&str| line.starts_with("| `signet_") || line.starts_with("| `process_");
+    let cells = page.lines().filter(is_row).filter_map(|line| line.split('|').nth(1));
     let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
     let told: BTreeSet<&str> = names.filter_map(|name| name.split('{').next()).collect();
     assert!(told.len() > 10, "{told:?}");

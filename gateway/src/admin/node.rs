@@ -15,7 +15,7 @@ pub(crate) struct Node {
     /// What loads it.
     pub reloader: Arc<Reloader>,
     /// What `/metrics` shows.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Requests that are being served.
     pub in_flight: Arc<AtomicUsize>,
     /// When the process began to serve.

@@ -13,7 +13,10 @@ pub(super) async fn status(node: &Node, call: &mut Call<'_>) -> Result<Answer, A
         ["status"] => call.get().map(|()| status::report(node)),
         ["status", "ready"] => call.get().map(|()| status::readiness(node)),
         ["config", "status"] => call.get().map(|()| status::configuration(node)),
-        ["metrics"] => call.get().map(|()| status::scrape(node)),
+        ["metrics"] => {
+            call.get()?;
+            Ok(status::scrape(node).await)
+        }
         _ => Err(Answer::not_found()),
     }
 }

@@ -45,8 +45,8 @@ pub(super) fn configuration(node: &Node) -> Answer {
 }
 
 /// `/metrics`
-pub(super) fn scrape(node: &Node) -> Answer {
-    match node.metrics.render() {
+pub(super) async fn scrape(node: &Node) -> Answer {
+    match node.metrics.page().await {
         Ok(text) => Answer::Text("text/plain; version=0.0.4; charset=utf-8", text),
         Err(error) => {
             error!(%error, "the metrics cannot be rendered");

@@ -20,8 +20,8 @@ use super::{fail, settings};
 use crate::{
     admin::{self, Node},
     logging::Logs,
-    metrics::Metrics,
-    proxy::{Deadline, Gateway, Policy},
+    metrics::{Metrics, Served},
+    proxy::{Connections, Counted, Deadline, Gateway, Policy},
     reload::{Loader, Parts, Reloader},
     report::say,
     runtime::{
@@ -135,8 +135,11 @@ fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts, logs: &Lo
 
     let in_flight = Arc::new(AtomicUsize::new(0));
     let pools = [Arc::clone(&parts.signing), Arc::clone(&parts.hashing)];
-    let metrics = Metrics::new(Arc::clone(&current), Arc::clone(reloader.counters()), pools, Arc::clone(&parts.meters))
-        .map_err(|error| fail(1, format_args!("cannot register metrics: {error}")))?;
+    let served = Served { connections: Arc::default(), in_flight: Arc::clone(&in_flight) };
+    let connections = Arc::clone(&served.connections);
+    let metrics =
+        Metrics::new(Arc::clone(&current), Arc::clone(reloader.counters()), served, pools, Arc::clone(&parts.meters))
+            .map_err(|error| fail(1, format_args!("cannot register metrics: {error}")))?;
     let gateway = Gateway {
         current: Arc::clone(&current),
         policy: Policy::of(settings),
@@ -146,7 +149,7 @@ fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts, logs: &Lo
     let node = Node {
         current: Arc::clone(&current),
         reloader: Arc::clone(reloader),
-        metrics,
+        metrics: Arc::new(metrics),
         in_flight: Arc::clone(&in_flight),
         since: SystemTime::now(),
         log_level: Arc::clone(logs.level()),
@@ -160,7 +163,7 @@ fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts, logs: &Lo
     app.server_options = Some(options);
     app.h2_options = Some(http2_options(settings));
     let mut server = Server::default();
-    add_proxy(&mut server, Arc::new(app), &current, settings, proxy);
+    add_proxy(&mut server, Arc::new(app), &current, &connections, settings, proxy);
     admin::serve(&mut server, &Arc::new(node), settings, status, admin)
         .map_err(|reason| fail(2, format_args!("{reason}")))?;
     let ready = || {
@@ -177,13 +180,20 @@ fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts, logs: &Lo
 }
 
 /// One service for each kind of listener, and one application, whose upstream connections they share.
-fn add_proxy<A>(server: &mut Server, app: Arc<A>, current: &Arc<Current>, settings: &Settings, bound: Vec<Bound>)
-where
+fn add_proxy<A>(
+    server: &mut Server,
+    app: Arc<A>,
+    current: &Arc<Current>,
+    connections: &Arc<Connections>,
+    settings: &Settings,
+    bound: Vec<Bound>,
+) where
     A: HttpServerApp + Send + Sync + 'static,
 {
     let limit = settings.client_header_timeout;
     let (tls, plain): (Vec<_>, Vec<_>) = bound.into_iter().partition(|bound| bound.ssl);
-    server.add(Service::new("proxy".into(), Deadline::new(Arc::clone(&app), limit)), plain);
+    let deadline = Deadline::new(Arc::clone(&app), limit);
+    server.add(Service::new("proxy".into(), Counted::new(deadline, connections)), plain);
     let (with_http2, without): (Vec<_>, Vec<_>) = tls.into_iter().partition(|bound| bound.http2);
     for (http2, bound) in [(true, with_http2), (false, without)] {
         let edge = TlsEdge {
@@ -194,7 +204,7 @@ where
             app: Arc::new(Deadline::new(Arc::clone(&app), limit)),
             plain: Arc::new(Deadline::plain_on_tls(Arc::clone(&app), limit)),
         };
-        server.add(Service::new("proxy over TLS".into(), edge), bound);
+        server.add(Service::new("proxy over TLS".into(), Counted::new(edge, connections)), bound);
     }
 }
 

@@ -1,14 +1,14 @@
 //! What is presented to clients, and the authorities that plugins and services may trust.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use signet_plugin_api::{CaCertificate, CaCertificates, ConfigError};
 
 use super::Problems;
 use crate::{
-    config::{At, CaCertificateDecl, CertificateDecl, Pem},
-    runtime::RouteEntry,
-    tls::{Asked, Authority, Certificates, Handshakes, Pair, Presented, Terms},
+    config::{At, CaCertificateDecl, CertificateDecl, Model, Pem},
+    runtime::{CertificateEnd, RouteEntry},
+    tls::{Asked, Authority, Certificates, Handshakes, Pair, Presented, Terms, not_after},
 };
 
 /// All certificates by their server names. One that is out of date is kept: clients will say so.
@@ -53,6 +53,32 @@ pub(super) fn handshakes(
     handshakes.map(Some).map_err(|error| {
         problems.mistake(&At::root(), ConfigError::new("certificates", format!("OpenSSL refuses: {error}")));
     })
+}
+
+/// When the certificates end that clients and upstreams see, and those that others are trusted by. One that nobody uses is
+/// left out, and one that was made at start is nobody's to renew.
+pub(super) fn ends(model: &Model, terms: Option<&Terms>) -> Vec<CertificateEnd> {
+    let mut ends = Vec::new();
+    let mut add = |kind, id: &Arc<str>, sni: &str, not_after: Option<i64>| {
+        let end = |not_after| CertificateEnd { kind, id: Arc::clone(id), sni: sni.to_owned(), not_after };
+        ends.extend(not_after.map(end));
+    };
+    let clients: HashSet<usize> = model.services.iter().filter_map(|decl| decl.client_certificate).collect();
+    for (position, decl) in model.certificates.iter().enumerate() {
+        let alternative = decl.alternative.as_ref().and_then(|(cert, _)| not_after(cert.as_bytes()));
+        let first = not_after(decl.cert.as_bytes());
+        decl.snis.iter().for_each(|sni| add("server", &decl.id, &sni.name, first.into_iter().chain(alternative).min()));
+        if clients.contains(&position) {
+            add("client", &decl.id, "", first);
+        }
+    }
+    for decl in &model.ca_certificates {
+        add("authority", &decl.id, "", not_after(decl.cert.as_bytes()));
+    }
+    if let Some(terms) = terms.filter(|terms| !terms.self_signed) {
+        add("server", &"ssl_cert".into(), "", terms.default.iter().filter_map(Pair::not_after).min());
+    }
+    ends
 }
 
 fn presented(decl: &CertificateDecl, problems: &mut Problems) -> Result<Presented, ConfigError> {

@@ -114,7 +114,8 @@ pub(crate) fn compile(mut model: Model, key_sets: Opened, engine: &Engine<'_>) -
     let certificates = certificates::served(&model.certificates, &mut problems);
     let declared = std::mem::take(&mut model.plugins);
     let instances = plugins::compile(declared, &model.routes, engine.registry, &resources, &mut problems);
-    let placed = plugins::Placed::new(&instances, &model.consumers, &model.consumer_groups);
+    let stats = plugins::stats(&instances, &engine.meters, &mut problems);
+    let placed = plugins::Placed::new(&instances, &model.consumers, &model.consumer_groups, stats);
     let sources = upstreams::Sources::of(&model, &resources.ca_certificates, engine);
     let routes = routes::compile(&model.services, &model.routes, &placed, &sources, &mut problems);
     let counts = Counts {
@@ -126,7 +127,17 @@ pub(crate) fn compile(mut model: Model, key_sets: Opened, engine: &Engine<'_>) -
     let snapshot = routes.and_then(|(router, routes)| {
         let unrouted = Arc::new(RouteStats::new("", ""));
         let handshakes = certificates::handshakes(engine.tls.as_deref(), certificates, &routes, &mut problems).ok()?;
-        Some(Snapshot { router, routes, unrouted, handshakes, key_sets: live, counts, hash: String::new() })
+        let certificate_ends = certificates::ends(&model, engine.tls.as_deref());
+        Some(Snapshot {
+            router,
+            routes,
+            unrouted,
+            handshakes,
+            key_sets: live,
+            certificate_ends,
+            counts,
+            hash: String::new(),
+        })
     });
     let (mistakes, warnings) = problems.into_parts();
     Compiled { snapshot, mistakes, warnings }

@@ -2,13 +2,16 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use signet_plugin_api::{ConfigError, Handler, Protocol, RawConfig, Registration, Registry, Resources, Scope};
+use signet_plugin_api::{ConfigError, Handler, Meters, Protocol, RawConfig, Registration, Registry, Resources, Scope};
 use zeroize::Zeroizing;
 
 use super::Problems;
 use crate::{
     config::{At, ConsumerDecl, ConsumerGroupDecl, PluginDecl, RouteDecl},
-    runtime::chain::{ConsumerScope, Handlers, Slot},
+    runtime::{
+        PluginStats,
+        chain::{ConsumerScope, Handlers, Slot},
+    },
 };
 
 /// A plugin that runs, with its place.
@@ -59,6 +62,24 @@ pub(super) fn compile<'r>(
         scope.into_warnings().into_iter().for_each(|warning| problems.warning(&config_at, warning));
     }
     instances
+}
+
+/// The series of plugins, by their names.
+pub(super) type Stats = HashMap<&'static str, Arc<PluginStats>>;
+
+/// The series of all plugins that run.
+pub(super) fn stats(instances: &[Instance<'_>], meters: &Meters, problems: &mut Problems) -> Stats {
+    let mut stats = Stats::new();
+    for Instance { plugin, at, .. } in instances {
+        if stats.contains_key(plugin.name) {
+            continue;
+        }
+        match PluginStats::of(plugin, meters) {
+            Ok(made) => drop(stats.insert(plugin.name, Arc::new(made))),
+            Err(error) => problems.mistake(at, ConfigError::new("name", error.to_string())),
+        }
+    }
+    stats
 }
 
 fn digest(config: &RawConfig) -> [u8; 32] {
@@ -112,11 +133,17 @@ pub(super) struct Placed<'i, 'r> {
     plugins: Vec<&'r Registration>,
     base: HashMap<Place, &'i Instance<'r>>,
     by_caller: HashMap<(Caller, Place), (ConsumerScope, &'i Instance<'r>)>,
+    stats: Stats,
 }
 
 impl<'i, 'r> Placed<'i, 'r> {
     /// Sorts instances by their scopes.
-    pub(super) fn new(instances: &'i [Instance<'r>], consumers: &[ConsumerDecl], groups: &[ConsumerGroupDecl]) -> Self {
+    pub(super) fn new(
+        instances: &'i [Instance<'r>],
+        consumers: &[ConsumerDecl],
+        groups: &[ConsumerGroupDecl],
+        stats: Stats,
+    ) -> Self {
         let mut base = HashMap::new();
         let mut by_caller: HashMap<_, (Handlers, &Instance<'r>)> = HashMap::new();
         let mut plugins: Vec<&Registration> = Vec::new();
@@ -146,7 +173,7 @@ impl<'i, 'r> Placed<'i, 'r> {
             };
             ((caller, place), (scope, first))
         });
-        Self { plugins, base, by_caller: by_caller.collect() }
+        Self { plugins, base, by_caller: by_caller.collect(), stats }
     }
 
     /// The slots of one route's chain, and each plugin that can run in them and needs a service.
@@ -184,6 +211,7 @@ impl<'i, 'r> Placed<'i, 'r> {
             name,
             phases: plugin.phases(),
             timed: plugin.timed,
+            stats: self.stats.get(name).map(Arc::clone),
             base: base.map(|instance| Arc::clone(&instance.handler)),
             by_consumer: by_caller.iter().map(|(scope, _)| scope.clone()).collect(),
         };

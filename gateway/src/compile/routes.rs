@@ -37,9 +37,11 @@ pub(super) fn compile(
         }
         let service_label = upstream.as_ref().map_or("", |upstream| label(&upstream.service));
         let route_label = decl.route.name.as_deref().unwrap_or(&decl.route.id);
+        let chain = Chain::new(slots);
         entries.push(RouteEntry {
             route: Arc::clone(&decl.route),
-            chain: Chain::new(slots),
+            hidden: chain.hidden_series(),
+            chain,
             stats: Arc::new(RouteStats::new(service_label, route_label)),
             upstream,
             quarantined: false,

@@ -3,6 +3,7 @@
 mod admit;
 mod body;
 mod client;
+mod connections;
 mod deadline;
 mod error_body;
 mod exchange;
@@ -27,6 +28,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 pub(crate) use client::Trust;
+pub(crate) use connections::{Connections, Counted};
 pub(crate) use deadline::{Deadline, head_is_here};
 pub(crate) use exchange::Exchange;
 pub(crate) use policy::{Limits, Policy};

@@ -7,11 +7,13 @@ use std::{any::Any, collections::HashMap, panic::AssertUnwindSafe, sync::Arc, ti
 use bytes::Bytes;
 use futures_util::FutureExt;
 use signet_plugin_api::{
-    CertificateRequest, Consumer, Context, Flow, Handler, Phase, PluginError, Record, Request, RequestHeader, Response,
-    ResponseHeader,
+    CertificateRequest, Consumer, Context, Flow, Handler, HiddenSeries, Phase, PluginError, PluginRun, Record, Request,
+    RequestHeader, Response, ResponseHeader,
 };
 
 pub use timing::Times;
+
+use super::stats::PluginStats;
 
 /// The plugins that can run on a route: one slot per plugin name, highest priority first.
 #[derive(Default)]
@@ -29,6 +31,8 @@ pub struct Slot {
     pub phases: u8,
     /// Whether it wants to know how long the plugins of its requests took.
     pub timed: bool,
+    /// What its plugin did, on all routes; none where nobody counts.
+    pub stats: Option<Arc<PluginStats>>,
     /// The most specific handler that does not depend on the consumer.
     pub base: Option<Arc<dyn Handler>>,
     /// Handlers of consumers and consumer groups, most specific scope first. The maps are shared between routes.
@@ -95,6 +99,31 @@ impl Chain {
         self.slots.iter().map(|slot| slot.name)
     }
 
+    /// The series that its handlers, whoever the consumer is, want hidden.
+    pub fn hidden_series(&self) -> HiddenSeries {
+        let wanted = self.slots.iter().filter_map(|slot| slot.base.as_ref()).map(|handler| handler.hidden_series());
+        wanted.fold(HiddenSeries::default(), |all, one| HiddenSeries {
+            requests: all.requests || one.requests,
+            latencies: all.latencies || one.latencies,
+            bandwidth: all.bandwidth || one.bandwidth,
+        })
+    }
+
+    /// Counts how long its plugins took on one request.
+    pub fn took(&self, runs: &[PluginRun]) {
+        for run in runs {
+            let slot = self.slots.iter().find(|slot| slot.name == run.plugin);
+            if let Some(stats) = slot.and_then(|slot| slot.stats.as_ref()) {
+                stats.took(run.phase, run.took);
+            }
+        }
+    }
+
+    /// Whether there are no plugins.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
     /// What its handlers want of the handshakes that lead to it, whoever the consumer is.
     pub fn certificate_requests(&self) -> impl Iterator<Item = &CertificateRequest> {
         let handlers = self.slots.iter().flat_map(|slot| {
@@ -125,9 +154,12 @@ impl Chain {
                 let Some(handler) = slot.handler(Phase::Request, cx, known) else { continue };
                 running = slot.name;
                 let begun = progress.begin();
-                let flow = handler.on_request(request, cx).await?;
+                let flow = handler.on_request(request, cx).await;
                 progress.end(begun, slot.name, Phase::Request);
-                if let Flow::Respond(response) = flow {
+                if let Some(stats) = &slot.stats {
+                    stats.answered(slot.name, &flow, cx.identity());
+                }
+                if let Flow::Respond(response) = flow? {
                     return Ok(Some(response));
                 }
             }

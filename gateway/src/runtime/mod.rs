@@ -13,7 +13,8 @@ mod work;
 
 pub use counters::Counters;
 pub use current::Current;
+pub(crate) use snapshot::CertificateEnd;
 pub use snapshot::{Counts, RouteEntry, Snapshot};
-pub use stats::RouteStats;
+pub use stats::{PluginStats, RouteStats};
 pub use upstream::{Demand, NoAddress, SystemAuthorities, TlsTerms, Upstream, Verification};
 pub use work::WorkThreads;

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use signet_plugin_api::Route;
+use signet_plugin_api::{HiddenSeries, Route};
 
 use crate::{keys::LiveSet, tls::Handshakes};
 
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub(crate) handshakes: Option<Handshakes>,
     /// What goes on in its key sets besides requests: it ends with the last snapshot that has them.
     pub(crate) key_sets: Vec<Arc<LiveSet>>,
+    /// Until when its certificates are valid.
+    pub(crate) certificate_ends: Vec<CertificateEnd>,
     /// How much of everything there is.
     pub counts: Counts,
     /// The SHA-256 of the text that it was compiled from, in hexadecimal; empty for the empty configuration.
@@ -40,8 +42,23 @@ pub struct RouteEntry {
     pub chain: Chain,
     /// Its counters.
     pub stats: Arc<RouteStats>,
+    /// Those of them that nobody wants to see.
+    pub hidden: HiddenSeries,
     /// Something that concerns it is wrong in the file: it answers 503.
     pub quarantined: bool,
+}
+
+/// When a certificate of a configuration ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CertificateEnd {
+    /// `server`, `client` or `authority`.
+    pub kind: &'static str,
+    /// The id of the entity, or the setting that names it.
+    pub id: Arc<str>,
+    /// The server name that it stands for; empty for others.
+    pub sni: String,
+    /// In seconds since 1970; negative before.
+    pub not_after: i64,
 }
 
 /// How many entities a configuration serves.

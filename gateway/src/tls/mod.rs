@@ -13,5 +13,5 @@ pub(crate) use certificates::{Certificates, Presented};
 pub(crate) use edge::{Acceptors, HTTP2_IDLE, TlsEdge};
 pub(crate) use handshakes::{Established, Handshakes};
 pub(crate) use own::OwnHandshakes;
-pub(crate) use pem::{Authority, Pair};
+pub(crate) use pem::{Authority, Pair, not_after};
 pub(crate) use terms::Terms;

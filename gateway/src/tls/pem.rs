@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use openssl::{
-    asn1::Asn1Time,
+    asn1::{Asn1Time, Asn1TimeRef},
     error::ErrorStack,
     hash::MessageDigest,
     pkey::{Id, PKey, Private},
@@ -60,6 +60,11 @@ impl Pair {
         self.key.id()
     }
 
+    /// Until when it is valid, in seconds since 1970.
+    pub(crate) fn not_after(&self) -> Option<i64> {
+        seconds(self.leaf.not_after())
+    }
+
     /// Why clients will refuse it today, if they will.
     pub(crate) fn out_of_date(&self) -> Option<String> {
         out_of_date(&self.leaf)
@@ -111,6 +116,16 @@ impl Authority {
     pub(crate) fn out_of_date(&self) -> Option<String> {
         out_of_date(&self.0)
     }
+}
+
+/// Until when the first certificate of a text is valid, in seconds since 1970; none when it cannot be read.
+pub(crate) fn not_after(pem: &[u8]) -> Option<i64> {
+    seconds(X509::from_pem(pem).ok()?.not_after())
+}
+
+fn seconds(time: &Asn1TimeRef) -> Option<i64> {
+    let since = Asn1Time::from_unix(0).ok()?.diff(time).ok()?;
+    Some(i64::from(since.days) * 86_400 + i64::from(since.secs))
 }
 
 /// At least one.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{CertificateRequest, Context, Flow, PluginError, Record, Rehearsal, Request};
+use crate::{CertificateRequest, Context, Flow, HiddenSeries, PluginError, Record, Rehearsal, Request};
 
 /// One plugin in one place of the configuration, compiled and shared by all requests. Every method has a no-op default;
 /// the engine calls only those whose phase the plugin lists.
@@ -14,6 +14,11 @@ pub trait Handler: Send + Sync {
     /// compiled.
     fn certificate_request(&self) -> Option<&CertificateRequest> {
         None
+    }
+
+    /// Series of its routes that the operator does not want to see. Called once, when the configuration is compiled.
+    fn hidden_series(&self) -> HiddenSeries {
+        HiddenSeries::default()
     }
 
     /// The request has been routed (Kong: `access`). Edits of the head go upstream.

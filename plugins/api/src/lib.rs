@@ -48,7 +48,7 @@ pub use http::{HeaderName, HeaderValue, Method, StatusCode};
 pub use identity::{Claims, ClaimsError, Identity, Proof};
 pub use keys::{KeySet, KeyState, KeyStatus, Keys, Overlap, Signer, SigningBackend, SigningFailed, SigningKey};
 pub use logs::{Concealed, LogFile, LogFiles, REDACTED};
-pub use meters::{CounterMeter, GaugeMeter, HistogramMeter, Labels, Meter, Meters};
+pub use meters::{CounterMeter, GaugeMeter, HiddenSeries, HistogramMeter, Labels, Meter, Meters};
 pub use pingora_http::{RequestHeader, ResponseHeader};
 pub use plugin::{Phase, Plugin};
 pub use pool::{Busy, Job, JobQueue, WorkPool};

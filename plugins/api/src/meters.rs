@@ -25,6 +25,17 @@ pub struct Meter<C>(Arc<C>);
 #[derive(Default)]
 pub struct Meters(Mutex<HashMap<Key, Weak<dyn Series>>>);
 
+/// Series that the engine has for each route, of which an operator does not want some.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HiddenSeries {
+    /// `http_requests_total`
+    pub requests: bool,
+    /// `request_duration_seconds`, `gateway_duration_seconds`, `upstream_duration_seconds`
+    pub latencies: bool,
+    /// `bandwidth_bytes_total`
+    pub bandwidth: bool,
+}
+
 type Key = (String, Vec<(String, String)>);
 
 trait Series: Any + Send + Sync {

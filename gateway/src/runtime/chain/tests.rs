@@ -108,7 +108,7 @@ impl Ride {
     fn slot_in(mut self, name: &'static str, phases: &[Phase], phase: Phase, deed: Deed) -> Self {
         let base = Some(self.probe(name, phase, deed));
         let phases = phases.iter().fold(0, |all, phase| all | *phase as u8);
-        self.slots.push(Slot { name, phases, timed: false, base, by_consumer: Box::default() });
+        self.slots.push(Slot { name, phases, timed: false, stats: None, base, by_consumer: Box::default() });
         self
     }
 

@@ -17,7 +17,7 @@ impl Times {
         Self { started, runs: Vec::new() }
     }
 
-    /// The plugins so far. One that failed or panicked is not among them.
+    /// The plugins so far. One that panicked is not among them.
     pub fn runs(&self) -> &[PluginRun] {
         &self.runs
     }

@@ -1,29 +1,38 @@
 //! The counters of one route: lock-free, bounded, and gone with the route.
 
-use std::{
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
+mod histogram;
+mod plugin;
 
-use signet_plugin_api::Source;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// Upper bounds of the latency buckets, in seconds.
-pub const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+use signet_plugin_api::{Record, Source};
+
+pub use histogram::{BUCKETS, Counted, Durations};
+pub use plugin::PluginStats;
 
 /// Different (code, source) pairs that are counted apart; further ones are counted together, as code `other`.
 const SERIES: usize = 12;
 const EMPTY: u32 = 0;
 const OTHER: u32 = u32::MAX;
 
-/// Requests by status code and source, and a latency histogram.
+/// What nginx and Kong count for a client that did not wait for its answer.
+const CLIENT_LEFT: u16 = 499;
+
+/// Requests by status code and source, their latencies and their bytes.
 #[derive(Default)]
 pub struct RouteStats {
     service: String,
     route: String,
     series: [(AtomicU32, AtomicU64); SERIES],
     overflow: AtomicU64,
-    buckets: [AtomicU64; BUCKETS.len() + 1],
-    nanoseconds: AtomicU64,
+    /// From the head of the request to the end of the response.
+    pub total: Durations,
+    /// The part of it until the request was sent upstream, or all of it.
+    pub gateway: Durations,
+    /// From then to the head of the upstream's response.
+    pub upstream: Durations,
+    ingress: AtomicU64,
+    egress: AtomicU64,
 }
 
 /// One counter as it is read.
@@ -58,15 +67,25 @@ impl RouteStats {
         &self.route
     }
 
-    /// Counts one response.
-    pub fn record(&self, code: u16, source: Source, took: Duration) {
-        self.counter(key(code, source)).fetch_add(1, Relaxed);
-        let seconds = took.as_secs_f64();
-        let bucket = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
-        if let Some(bucket) = self.buckets.get(bucket) {
-            bucket.fetch_add(1, Relaxed);
+    /// Counts one request.
+    pub fn record(&self, record: &Record<'_>) {
+        let code = if record.status == 0 { CLIENT_LEFT } else { record.status };
+        self.counter(key(code, record.source)).fetch_add(1, Relaxed);
+        self.total.record(record.latencies.total);
+        self.gateway.record(record.latencies.gateway);
+        if let Some(took) = record.latencies.upstream {
+            self.upstream.record(took);
         }
-        self.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        for (count, bytes) in [(&self.ingress, record.request_body), (&self.egress, record.response_body)] {
+            if bytes > 0 {
+                count.fetch_add(bytes, Relaxed);
+            }
+        }
+    }
+
+    /// Bytes of the bodies of requests, and of responses.
+    pub fn bandwidth(&self) -> (u64, u64) {
+        (self.ingress.load(Relaxed), self.egress.load(Relaxed))
     }
 
     /// The counters that are not zero.
@@ -77,12 +96,6 @@ impl RouteStats {
             .filter(|(_, count)| *count > 0)
             .map(|(key, count)| Sample { code: code_of(key), source: source_of(key), count })
             .collect()
-    }
-
-    /// Counts per bucket (not cumulative; the last is beyond all bounds) and the sum in seconds.
-    pub fn latency(&self) -> ([u64; BUCKETS.len() + 1], f64) {
-        let buckets = std::array::from_fn(|at| self.buckets.get(at).map_or(0, |bucket| bucket.load(Relaxed)));
-        (buckets, Duration::from_nanos(self.nanoseconds.load(Relaxed)).as_secs_f64())
     }
 
     fn counter(&self, wanted: u32) -> &AtomicU64 {
@@ -120,28 +133,49 @@ fn source_of(key: u32) -> Source {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use signet_plugin_api::{Latencies, RequestHeader};
+
     use super::*;
+
+    fn record(stats: &RouteStats, status: u16, source: Source, latencies: Latencies) {
+        let head = RequestHeader::build("GET", b"/", None).expect("a head");
+        stats.record(&Record { source, latencies, request_body: 3, response_body: 5, ..Record::of(&head, status) });
+    }
 
     #[test]
     fn codes_and_sources_are_counted_apart() {
         let stats = RouteStats::new("s", "r");
-        stats.record(200, Source::Upstream, Duration::from_millis(1));
-        stats.record(200, Source::Upstream, Duration::from_millis(1));
-        stats.record(200, Source::Gateway, Duration::from_secs(9));
+        record(&stats, 200, Source::Upstream, Latencies::default());
+        record(&stats, 200, Source::Upstream, Latencies::default());
+        record(&stats, 200, Source::Gateway, Latencies::default());
+        record(&stats, 0, Source::Gateway, Latencies::default());
         let samples = stats.samples();
-        assert_eq!(samples.len(), 2);
+        assert_eq!(samples.len(), 3);
         assert!(samples.contains(&Sample { code: Some(200), source: Source::Upstream, count: 2 }));
-        let (buckets, sum) = stats.latency();
-        assert_eq!(buckets.iter().sum::<u64>(), 3);
-        assert_eq!((buckets[1], buckets[12]), (2, 1));
-        assert!((sum - 9.002).abs() < 1e-9);
+        assert!(samples.contains(&Sample { code: Some(499), source: Source::Gateway, count: 1 }));
+        assert_eq!(stats.bandwidth(), (12, 20));
+    }
+
+    #[test]
+    fn each_part_of_the_time_has_its_histogram() {
+        let stats = RouteStats::new("s", "r");
+        let (total, gateway) = (Duration::from_secs(9), Duration::from_micros(700));
+        let upstream = Some(Duration::from_millis(3));
+        record(&stats, 200, Source::Upstream, Latencies { total, gateway, upstream });
+        record(&stats, 401, Source::Gateway, Latencies { total: gateway, gateway, upstream: None });
+        let (total, gateway, upstream) = (stats.total.counted(), stats.gateway.counted(), stats.upstream.counted());
+        assert_eq!((total.buckets[1], total.buckets[12], total.buckets.iter().sum::<u64>()), (1, 1, 2));
+        assert!((total.sum - 9.0007).abs() < 1e-9);
+        assert_eq!((gateway.buckets[1], upstream.buckets[3], upstream.buckets.iter().sum::<u64>()), (2, 1, 1));
     }
 
     #[test]
     fn the_number_of_series_is_bounded_and_nothing_is_lost() {
         let stats = RouteStats::new("s", "r");
         for code in 100..600 {
-            stats.record(code, Source::Upstream, Duration::ZERO);
+            record(&stats, code, Source::Upstream, Latencies::default());
         }
         let samples = stats.samples();
         assert_eq!(samples.len(), SERIES + 1);
