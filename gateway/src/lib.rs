@@ -4,6 +4,7 @@
 
 mod admin;
 mod cli;
+mod compatibility;
 mod compile;
 pub mod config;
 mod keys;
@@ -17,6 +18,7 @@ mod quarantine;
 mod reload;
 mod report;
 pub mod runtime;
+mod schema;
 mod server;
 pub mod settings;
 mod tls;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     compile::{self, Engine, Problem},
-    config::{self, Known, LoadErrors, Loaded, Mistake, Places},
+    config::{self, Known, LoadErrors, Loaded, Mistake, Model, Places, Trace},
     keys,
     quarantine::{Quarantined, Territory},
     runtime::Snapshot,
@@ -28,6 +28,28 @@ pub(crate) struct Prepared {
 /// Every mistake of the file.
 pub(crate) fn prepare(path: &Path, engine: &Engine<'_>) -> Result<Prepared, LoadErrors> {
     settle(config::load(path, &Known::of(engine.registry), &config::process_env), engine)
+}
+
+/// The same; what became of each field is kept in `trace`, and what could be read is shown to `look` before it is compiled.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn prepare_traced(
+    path: &Path,
+    engine: &Engine<'_>,
+    trace: &Trace,
+    look: impl FnOnce(&Model),
+) -> Result<Prepared, LoadErrors> {
+    let loaded = config::load_traced(path, &Known::of(engine.registry), &config::process_env, trace);
+    match &loaded {
+        Ok(loaded) => look(&loaded.model),
+        Err(errors) => {
+            if let Some(partial) = &errors.partial {
+                look(&partial.model);
+            }
+        }
+    }
+    settle(loaded, engine)
 }
 
 /// Compiles what was loaded. What could be read of a file with mistakes is compiled all the same, so that one run shows

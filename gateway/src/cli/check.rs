@@ -1,4 +1,4 @@
-//! `signet check`: every mistake of a file, without listening.
+//! `signet check`: every mistake of a file, or what of it runs here, without listening.
 
 use std::{
     io::{self, Write},
@@ -6,10 +6,16 @@ use std::{
     process::ExitCode,
 };
 
+use serde_json::{Value, json};
 use signet_plugin_api::Registry;
 
 use super::{fail, report, say, settings};
-use crate::{compile::Engine, prepare::prepare};
+use crate::{
+    compatibility,
+    compile::Engine,
+    config::Mistake,
+    prepare::{Prepared, prepare},
+};
 
 /// What `signet check` is told.
 #[derive(clap::Args)]
@@ -17,9 +23,24 @@ pub(super) struct Arguments {
     /// Process settings, YAML; SIGNET_<KEY> variables beat them. Which keys can sign depends on `signing_backend`
     #[arg(short = 's', value_name = "SETTINGS")]
     settings: Option<PathBuf>,
+    /// In which form to tell it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Tell of each kind of entity which fields run, which are ignored at their default, and which are refused and why
+    #[arg(long)]
+    report: bool,
     /// Kong declarative files, YAML or JSON
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+}
+
+/// The form of what is told.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    /// Lines for people
+    Text,
+    /// One JSON document
+    Json,
 }
 
 /// Checks files one by one. Exit code 2 when one of them has a mistake, or the settings.
@@ -32,15 +53,40 @@ pub(super) fn run(registry: &Registry, arguments: &Arguments) -> ExitCode {
         Ok(engine) => Engine { signing_backend: settings.signing_backend, ..engine },
         Err(error) => return fail(1, format_args!("{error}")),
     };
-    let mut out = io::stdout().lock();
-    let mut good = true;
-    for file in &arguments.files {
-        match check(file, &engine, &mut out) {
-            Ok(file_is_good) => good &= file_is_good,
-            Err(error) => return fail(1, format_args!("cannot write: {error}")),
-        }
+    match all(arguments, &engine, &mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(2),
+        Err(error) => fail(1, format_args!("cannot write: {error}")),
     }
-    if good { ExitCode::SUCCESS } else { ExitCode::from(2) }
+}
+
+/// Whether all files are good.
+fn all(arguments: &Arguments, engine: &Engine<'_>, out: &mut impl Write) -> io::Result<bool> {
+    let (mut good, mut documents) = (true, Vec::new());
+    for file in &arguments.files {
+        good &= match (arguments.report, arguments.format) {
+            (false, Format::Text) => check(file, engine, out)?,
+            (true, Format::Text) => {
+                let report = compatibility::examine(file, engine);
+                writeln!(out, "{}:\n{report}", file.display())?;
+                report.runs
+            }
+            (false, Format::Json) => {
+                let (fine, document) = checked(file, engine);
+                documents.push(document);
+                fine
+            }
+            (true, Format::Json) => {
+                let report = compatibility::examine(file, engine);
+                documents.push(serde_json::to_value(&report)?);
+                report.runs
+            }
+        };
+    }
+    if arguments.format == Format::Json {
+        writeln!(out, "{:#}", json!({"files": documents}))?;
+    }
+    Ok(good)
 }
 
 fn check(file: &Path, engine: &Engine<'_>, out: &mut impl Write) -> io::Result<bool> {
@@ -65,4 +111,32 @@ fn check(file: &Path, engine: &Engine<'_>, out: &mut impl Write) -> io::Result<b
             Ok(false)
         }
     }
+}
+
+/// The same as a JSON object; what is not there is null.
+fn checked(file: &Path, engine: &Engine<'_>) -> (bool, Value) {
+    let (mistakes, warnings, served) = match prepare(file, engine) {
+        Ok(Prepared { snapshot, warnings, .. }) => (Vec::new(), warnings, Some((snapshot.counts, snapshot.hash))),
+        Err(errors) => (errors.mistakes, errors.warnings, None),
+    };
+    let good = served.is_some();
+    let (counts, hash) = served.unzip();
+    let document = json!({
+        "file": file.display().to_string(),
+        "fine": good,
+        "mistakes": mistakes.iter().map(told).collect::<Vec<_>>(),
+        "warnings": warnings.iter().map(told).collect::<Vec<_>>(),
+        "counts": counts.map(|counts| json!({
+            "services": counts.services,
+            "routes": counts.routes,
+            "plugins": counts.plugins,
+            "consumers": counts.consumers,
+        })),
+        "hash": hash,
+    });
+    (good, document)
+}
+
+fn told(Mistake { path, line, reason }: &Mistake) -> Value {
+    json!({"line": line, "path": path, "reason": reason})
 }

@@ -5,6 +5,7 @@ mod echo;
 mod hash_password;
 mod keys;
 mod run;
+mod schema;
 
 use std::{fmt, net::SocketAddr, path::Path, process::ExitCode};
 
@@ -34,6 +35,8 @@ enum Command {
     Run(run::Arguments),
     /// Load and compile files as `run` would, and print every mistake with its path and line
     Check(check::Arguments),
+    /// Print the JSON Schema of a file with all plugins of this program, for editors
+    Schema,
     /// Read a password from standard input and print its hash, to stand in the file in the password's place
     HashPassword(hash_password::Arguments),
     /// Make keys, turn them from one form into another, and see and rotate those of key sets
@@ -54,6 +57,7 @@ pub fn run(registry: Registry) -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => run::run(registry, arguments),
         Command::Check(arguments) => check::run(&registry, &arguments),
+        Command::Schema => schema::run(&registry),
         Command::HashPassword(arguments) => hash_password::run(&arguments),
         Command::Keys(command) => keys::run(&registry, command),
         Command::Echo { listen } => echo::run(listen),

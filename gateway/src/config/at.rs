@@ -48,6 +48,15 @@ impl At {
         }
     }
 
+    /// Whether both are the same step of the same file: copies of one place are, others are not.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     fn step(&self, key: Key) -> Self {
         Self(Some(Arc::new(Step { parent: self.clone(), key })))
     }

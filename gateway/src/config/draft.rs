@@ -10,6 +10,7 @@ use super::{
     group::Joining,
     index::Index,
     plugin::Scope,
+    trace::How,
 };
 
 /// Kong's collections that have no counterpart here yet.
@@ -29,7 +30,7 @@ const NOT_IMPLEMENTED: [&str; 12] = [
 ];
 
 /// Collections of credentials that Kong's plugins declare. Without the plugin nothing reads them.
-pub(super) const CREDENTIALS: [&str; 8] = [
+pub(crate) const CREDENTIALS: [&str; 8] = [
     "acls",
     "basicauth_credentials",
     "hmacauth_credentials",
@@ -130,6 +131,7 @@ impl<'c> Draft<'c> {
             }
             let count = fields.list(collection).map_or(0, |items| items.len());
             if count > 0 {
+                fields.is(How::Unread);
                 self.unused(collection, count, fields.at.key(collection));
             }
         }

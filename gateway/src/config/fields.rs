@@ -10,6 +10,7 @@ use super::{
     At, Known,
     checks::{self, Check},
     mistake::Notes,
+    trace::{How, Trace},
     vault::{UNQUOTED, Vaults, is_unquoted},
 };
 
@@ -22,6 +23,8 @@ pub(super) struct Context<'a> {
     pub(super) old_paths: Cell<bool>,
     /// The file is YAML, whose version 1.1 (which Kong reads) has more words for true and false.
     pub(super) yaml: bool,
+    /// Where what became of each field is kept, if somebody asks.
+    pub(super) trace: Option<&'a Trace>,
 }
 
 /// A cursor over one mapping. What was not taken is a mistake in [`Fields::finish`].
@@ -36,7 +39,12 @@ impl<'c> Fields<'c> {
     /// None, and a mistake, when `value` is not a mapping.
     pub(super) fn open(cx: &'c Context<'c>, at: At, value: Value) -> Option<Self> {
         match value {
-            Value::Mapping(members) => Some(Self { cx, at, members, asked: SmallVec::new() }),
+            Value::Mapping(members) => {
+                if let Some(trace) = cx.trace {
+                    trace.entity(&at);
+                }
+                Some(Self { cx, at, members, asked: SmallVec::new() })
+            }
             other => {
                 cx.notes.mistake(at, format!("expected a mapping, found {}", kind(&other)));
                 None
@@ -47,7 +55,11 @@ impl<'c> Fields<'c> {
     /// A field as it stands; null is absent.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value> {
         self.asked.push(key);
-        self.members.swap_remove(key).filter(|value| !value.is_null())
+        let value = self.members.swap_remove(key).filter(|value| !value.is_null())?;
+        if let Some(trace) = self.cx.trace {
+            trace.field(&self.at, key);
+        }
+        Some(value)
     }
 
     /// Whether a field is there and not yet taken; a null one is not.
@@ -176,6 +188,7 @@ impl<'c> Fields<'c> {
             _ => false,
         };
         if empty || default.as_ref() == Some(&value) {
+            self.is(How::AtDefault);
             return;
         }
         match default.as_ref().map(shown) {
@@ -183,6 +196,13 @@ impl<'c> Fields<'c> {
                 self.wrong(key, format!("`{key}` is not implemented yet; only its default ({default}) is accepted"))
             }
             None => self.wrong(key, format!("`{key}` is not implemented yet; leave it out")),
+        }
+    }
+
+    /// What became of the field that was taken last.
+    pub(super) fn is(&self, how: How) {
+        if let Some(trace) = self.cx.trace {
+            trace.last_is(how);
         }
     }
 
@@ -209,6 +229,9 @@ impl<'c> Fields<'c> {
 
     /// Reports every member that nobody asked for. `_comment` and `_ignore` are Kong's notes to its readers.
     pub(super) fn finish(self) {
+        if let Some(trace) = self.cx.trace {
+            trace.known(&self.at, &self.asked);
+        }
         for key in self.members.keys() {
             let Some(key) = key.as_str() else {
                 self.cx

@@ -1,6 +1,7 @@
 //! From the text of a declarative file to the [`Model`]: Kong's format, with every mistake told by path and line.
 
 mod at;
+mod bundled;
 mod certificate;
 mod checks;
 mod consumer;
@@ -21,6 +22,7 @@ mod read;
 mod route;
 mod service;
 mod text;
+mod trace;
 mod vault;
 mod vaults;
 
@@ -43,7 +45,9 @@ pub use places::Places;
 pub use text::{Content, Text};
 pub use vault::Env;
 
+pub(crate) use draft::CREDENTIALS;
 pub(crate) use fields::unknown;
+pub(crate) use trace::{Found, How, Trace, names};
 
 use draft::Draft;
 use fields::Context;
@@ -131,6 +135,18 @@ pub fn from_text(text: String, source: &Path, known: &Known, env: &Env<'_>) -> R
 /// # Errors
 /// Every mistake of it.
 pub fn parse(text: &Text, known: &Known, env: &Env<'_>) -> Result<Loaded, LoadErrors> {
+    traced(text, known, env, None)
+}
+
+/// The same as [`load`]; what became of each field is kept in `trace`.
+///
+/// # Errors
+/// Every mistake of the file.
+pub(crate) fn load_traced(path: &Path, known: &Known, env: &Env<'_>, trace: &Trace) -> Result<Loaded, LoadErrors> {
+    traced(&Text::read(path)?, known, env, Some(trace))
+}
+
+fn traced(text: &Text, known: &Known, env: &Env<'_>, trace: Option<&Trace>) -> Result<Loaded, LoadErrors> {
     let Text { content, source, base, json } = text;
     let (text, json) = (content, *json);
     let places = Places::new(text.clone());
@@ -139,8 +155,8 @@ pub fn parse(text: &Text, known: &Known, env: &Env<'_>) -> Result<Loaded, LoadEr
         warnings: Vec::new(),
         partial: None,
     })?;
-    let context =
-        Context { known, vaults: Vaults::new(env), notes: Notes::default(), old_paths: Cell::new(false), yaml: !json };
+    let (vaults, notes, old_paths) = (Vaults::new(env), Notes::default(), Cell::new(false));
+    let context = Context { known, vaults, notes, old_paths, yaml: !json, trace };
     let model = Draft::read(&context, root);
     let (mistakes, warnings) = context.notes.render(&places);
     let loaded = Loaded { model, warnings, places, source: source.clone(), base: base.clone(), hash: text.hash() };

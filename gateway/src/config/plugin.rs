@@ -4,7 +4,7 @@ use serde_yaml::Value;
 use signet_plugin_api::{Protocol, RawConfig, nearest};
 
 use super::{
-    PluginDecl, checks,
+    PluginDecl, bundled, checks,
     draft::{Draft, Parent, Waiting},
     fields::{Fields, kind, raw, resolve},
     ids,
@@ -84,6 +84,9 @@ impl Draft<'_> {
             fields.wrong("name", format!("expected a string, found {}", kind(&name)));
             return None;
         };
+        if let Some(trace) = self.cx.trace {
+            trace.plugin(&fields.at, &name);
+        }
         let known = &self.cx.known.plugins;
         if known.iter().any(|known| *known == name) {
             return Some(name);
@@ -92,6 +95,7 @@ impl Draft<'_> {
             Some(near) if strsim::damerau_levenshtein(near, &name) <= 2 => {
                 format!("plugin `{name}` is not available; did you mean `{near}`?")
             }
+            _ if bundled::is_kongs(&name) => format!("plugin `{name}` is one of Kong's that is not available yet"),
             _ => format!("plugin `{name}` is not available"),
         };
         fields.cx.notes.mistake_on_line_of(fields.at.clone(), fields.at.key("name"), reason);

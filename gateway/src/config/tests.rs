@@ -8,6 +8,7 @@ use signet_plugin_api::{PathHandling, Protocol, Route, Service};
 use super::*;
 
 mod keys;
+mod schema;
 
 fn known() -> Known {
     Known {

@@ -88,7 +88,7 @@ impl CredentialKind {
             unique: S::UNIQUE,
             unique_per_consumer: S::UNIQUE_PER_CONSUMER,
             at_default: S::AT_DEFAULT,
-            schema: || schema::of::<S::Entry>(S::AT_DEFAULT),
+            schema: || schema::of::<S::Entry>(S::AT_DEFAULT, &[]),
             build: build::<S>,
         }
     }

@@ -41,7 +41,7 @@ impl Registration {
             authenticates: P::AUTHENTICATES,
             phases: P::PHASES.iter().fold(0, |all, phase| all | *phase as u8),
             at_default: P::AT_DEFAULT,
-            schema: || schema::of::<P::Config>(P::AT_DEFAULT),
+            schema: || schema::of::<P::Config>(P::AT_DEFAULT, P::NULL_IS_MEANT),
             compile: |raw, scope| {
                 let config = decode(raw.keeping_nulls(P::NULL_IS_MEANT), P::AT_DEFAULT)?;
                 let handler = P::compile(config, scope).map_err(|error| vec![error])?;
@@ -61,8 +61,8 @@ impl Registration {
     }
 
     /// The JSON Schema (draft 2020-12) of `config`: types, defaults, the words of enums, what the documentation of each field
-    /// says. A property that can be left out has a `default`, which is null where leaving it out says something of its own;
-    /// null is as good as leaving a field out, and is not mentioned otherwise. Secrets are `writeOnly`. Kong's fields that
+    /// says. A property that can be left out has a `default`, which is null where leaving it out says something of its own.
+    /// Null is as good as leaving a field out, and is mentioned only where it is not ([`Plugin::NULL_IS_MEANT`]). Secrets are `writeOnly`. Kong's fields that
     /// are accepted at their default alone have it as `const`.
     ///
     /// Made anew at each call.

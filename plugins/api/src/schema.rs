@@ -14,7 +14,7 @@ const INNER_LISTS: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 const RUST: [&str; 4] = ["int", "uint", "float", "double"];
 
 /// The schema of `T` with Kong's fields that it lacks: see [`crate::Registration::schema`].
-pub(crate) fn of<T: JsonSchema>(at_default: &[(&str, &str)]) -> Value {
+pub(crate) fn of<T: JsonSchema>(at_default: &[(&str, &str)], null_is_meant: &[&str]) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
@@ -25,6 +25,9 @@ pub(crate) fn of<T: JsonSchema>(at_default: &[(&str, &str)]) -> Value {
         members.remove("title");
         let properties = members.entry("properties").or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(properties) = properties {
+            for field in null_is_meant {
+                properties.get_mut(*field).map(nullable);
+            }
             properties.extend(at_default.iter().map(|(field, default)| ((*field).to_owned(), only(default))));
         }
     }
@@ -35,6 +38,16 @@ pub(crate) fn of<T: JsonSchema>(at_default: &[(&str, &str)]) -> Value {
 fn only(default: &str) -> Value {
     let value: Value = serde_yaml::from_str(default).unwrap_or(Value::Null);
     json!({"description": "Not implemented: Kong's default alone is accepted.", "const": value, "default": value})
+}
+
+/// Mentions null as one of the types.
+fn nullable(property: &mut Value) {
+    if let Some(kind) = property.get_mut("type") {
+        *kind = json!([kind.take(), "null"]);
+    }
+    if let Some(Value::Array(words)) = property.get_mut("enum") {
+        words.push(Value::Null);
+    }
 }
 
 /// Brings what `schemars` writes into one form, at any depth.
@@ -197,14 +210,14 @@ mod tests {
 
     #[test]
     fn what_can_be_left_out_has_a_default_and_null_is_not_a_type() {
-        let schema = of::<Sample>(&[("old", "[a, 1]")]);
+        let schema = of::<Sample>(&[("old", "[a, 1]")], &["port"]);
         let expected = json!({
             "type": "object",
             "description": "A sample.",
             "additionalProperties": false,
             "properties": {
                 "name": {"type": "string", "default": "a", "description": "What it is called."},
-                "port": {"type": "integer", "minimum": 0, "maximum": 65535, "default": null},
+                "port": {"type": ["integer", "null"], "minimum": 0, "maximum": 65535, "default": null},
                 "mode": {"type": "string", "enum": ["safe", "fast"], "enumDescriptions": ["", "Quick."], "default": null},
                 "wait": {"type": "number", "default": 30},
                 "inner": {"type": "array", "default": [], "items": {
