@@ -6,7 +6,7 @@ PORT ?= 8000
 ECHO_PORT ?= 8081
 
 .DEFAULT_GOAL := help
-.PHONY: help deps libraries run check test soak-rotation lint bench bench-gateway doc clean
+.PHONY: help deps libraries run check test soak-rotation soak-upgrade lint bench bench-gateway doc clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -30,7 +30,7 @@ libraries:
 	done
 
 test: deps ## Run all tests
-	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils openssl:openssl node:nodejs npm:npm
+	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils openssl:openssl node:nodejs npm:npm systemd-analyze:systemd systemd-socket-activate:systemd
 	@/usr/bin/python3 -c 'import grpc' 2>/dev/null || ./conf/install-packages.sh a-python-with-grpc:python3-grpcio
 	@/usr/bin/python3 -c 'import jwt, cryptography' 2>/dev/null || ./conf/install-packages.sh a-python-with-jwt:python3-jwt a-python-with-cryptography:python3-cryptography
 	@$(MAKE) --no-print-directory libraries
@@ -42,6 +42,10 @@ soak-rotation: deps ## Keys that change every second for a minute: one gateway, 
 	@$(MAKE) --no-print-directory libraries
 	$(CARGO) build -p signet
 	ROTATION_SECONDS=60 $(CARGO) test -p signet-integration --test black_box -- rotation:: --skip keys_rotation:: --nocapture
+
+soak-upgrade: deps ## A new process thirty times under load: a connection for each request, kept ones, HTTP/2 (part of the tests, for longer)
+	$(CARGO) build -p signet
+	UPGRADES=30 $(CARGO) test -p signet-integration --test black_box upgrade:: -- --nocapture
 
 lint: deps ## Formatting, clippy, and an engine that names no built-in
 	$(CARGO) fmt --all --check

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     Client, Folder, Request, Response,
     poll::wait_until,
-    process::{Process, Run, command},
+    process::{Process, Run, command, command_at, signal, to_the_end},
 };
 
 /// A running gateway; ended when dropped.
@@ -21,13 +21,16 @@ pub struct Gateway {
     admin: Option<SocketAddr>,
     serving: String,
     config: Option<PathBuf>,
-    _folder: Folder,
+    control: PathBuf,
+    successors: Vec<u32>,
+    folder: Folder,
 }
 
 /// How to start one.
 #[derive(Debug)]
 pub struct Start {
     config: Option<PathBuf>,
+    program: Option<PathBuf>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     folder: Folder,
@@ -147,6 +150,40 @@ impl Gateway {
         wait_until(loaded, || format!("loaded again:\n{}", self.stderr()));
     }
 
+    /// Writes a file beside its configuration.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        self.folder.write(name, text)
+    }
+
+    /// Where `signet upgrade` asks.
+    pub fn control_socket(&self) -> &Path {
+        &self.control
+    }
+
+    /// Lets a new process take over, and says what `signet upgrade` said.
+    pub fn upgrade(&mut self) -> Run {
+        let run = to_the_end(command().arg("upgrade").env("SIGNET_CONTROL_SOCKET", &self.control));
+        self.successors.extend(taken_over(&run.stderr));
+        run
+    }
+
+    /// Tells it to let a new process take over, and waits until that one serves or has failed: then nothing.
+    pub fn upgrade_by_signal(&mut self) -> Option<u32> {
+        self.process.signal("USR2");
+        let outcome = self.process.line("the upgrade", |line| {
+            let serves = || line.split("process=").nth(1).filter(|_| line.contains("the new process serves"));
+            let failed = line.contains("the upgrade failed").then_some(None);
+            serves().map(|id| id.trim().parse().ok()).or(failed)
+        });
+        self.successors.extend(outcome);
+        outcome
+    }
+
+    /// The process that serves: the one that was started, or the last that took over.
+    pub fn serving_process(&self) -> u32 {
+        self.successors.last().copied().unwrap_or_else(|| self.process.id())
+    }
+
     /// Asks it to end and waits until it has.
     pub fn terminate(mut self) -> Run {
         self.process.signal("TERM");
@@ -154,13 +191,28 @@ impl Gateway {
     }
 }
 
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        for successor in &self.successors {
+            // It may have ended, or handed over itself.
+            signal(*successor, "KILL");
+        }
+    }
+}
+
+fn taken_over(said: &str) -> Option<u32> {
+    said.lines().find_map(|line| line.strip_prefix("upgraded: process ")?.split(' ').next()?.parse().ok())
+}
+
 impl Start {
     fn new(config: Option<PathBuf>, folder: Folder) -> Self {
-        let start = Self { config, arguments: Vec::new(), environment: Vec::new(), folder };
+        let control = folder.path().join("control.sock");
+        let start = Self { config, program: None, arguments: Vec::new(), environment: Vec::new(), folder };
         start
             .setting("proxy_listen", "127.0.0.1:0")
             .setting("status_listen", "127.0.0.1:0")
             .setting("admin_listen", "off")
+            .setting("control_socket", &control.display().to_string())
             .setting("threads", "1")
             .setting("signing_threads", "1")
     }
@@ -181,6 +233,13 @@ impl Start {
     #[must_use]
     pub fn setting(self, key: &str, value: &str) -> Self {
         self.variable(&format!("SIGNET_{}", key.to_uppercase()), value)
+    }
+
+    /// Another path of the program.
+    #[must_use]
+    pub fn program(mut self, path: &Path) -> Self {
+        self.program = Some(path.to_owned());
+        self
     }
 
     /// A variable of the environment.
@@ -217,7 +276,9 @@ impl Start {
         let serving = process.line("what it serves", |line| line.starts_with("serving ").then(|| line.to_owned()));
         let admin = |scheme| process.stderr().lines().find_map(|line| listener(line, "admin", scheme));
         let admin = admin("http").or_else(|| admin("https"));
-        let gateway = Gateway { process, proxy, tls, status, admin, serving, config, _folder: folder };
+        let control = folder.path().join("control.sock");
+        let successors = Vec::new();
+        let gateway = Gateway { process, proxy, tls, status, admin, serving, config, control, successors, folder };
         if configured {
             gateway.wait_until_ready();
         }
@@ -231,7 +292,7 @@ impl Start {
     }
 
     fn spawn(self) -> (Process, Folder) {
-        let mut command = command();
+        let mut command = self.program.as_deref().map_or_else(command, command_at);
         command.arg("run").args(&self.arguments).envs(self.environment);
         if let Some(config) = &self.config {
             command.arg("-c").arg(config);

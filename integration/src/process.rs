@@ -46,6 +46,11 @@ pub fn signet<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Run {
     process.wait()
 }
 
+/// Runs a command to its end.
+pub(crate) fn to_the_end(command: &mut Command) -> Run {
+    Process::spawn(command).wait()
+}
+
 /// The same with this on its standard input.
 pub fn signet_reading<A: AsRef<OsStr>>(input: &[u8], args: impl IntoIterator<Item = A>) -> Run {
     let mut process = Process::spawn_with(command().args(args), Stdio::piped());
@@ -58,7 +63,12 @@ pub fn signet_reading<A: AsRef<OsStr>>(input: &[u8], args: impl IntoIterator<Ite
 
 /// The binary, with an environment in which nothing of the caller's configures it.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(binary());
+    command_at(&binary())
+}
+
+/// The same for a binary at another path.
+pub(crate) fn command_at(path: &Path) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SIGNET_")) {
         command.env_remove(name);
     }
@@ -109,9 +119,7 @@ impl Process {
 
     /// Sends a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status().expect("the command `kill`");
-        assert!(sent.success(), "no signal {name} to {id}");
+        assert!(signal(self.child.id(), name), "no signal {name} to {}", self.child.id());
     }
 
     /// Ends it at once, wherever it is; nothing when it has ended by itself.
@@ -123,6 +131,20 @@ impl Process {
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end, not for that of its output, into which another process may write; its exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        let status = poll(|| {
+            let status = self.child.try_wait().expect("a process to wait for");
+            status.ok_or_else(|| format!("still running:\n{}", self.stderr.text()))
+        });
+        status.code()
     }
 
     /// Waits for its end.
@@ -142,6 +164,13 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal by name to a process; whether there is one.
+pub(crate) fn signal(process: u32, name: &str) -> bool {
+    let mut kill = Command::new("kill");
+    kill.args(["-s", name, &process.to_string()]).stderr(Stdio::null());
+    kill.status().expect("the command `kill`").success()
 }
 
 #[derive(Debug, Default)]

@@ -12,10 +12,10 @@ use tokio::{net::TcpStream, runtime::Builder, time::timeout};
 use crate::setup::{CONSUMERS, service};
 
 /// One connection of HTTP/2.
-struct Connection(SendRequest<Bytes>);
+pub(crate) struct Connection(SendRequest<Bytes>);
 
 impl Connection {
-    async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
         connector.set_verify(SslVerifyMode::NONE);
         connector.set_alpn_protos(b"\x02h2").unwrap();
@@ -44,12 +44,36 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Sends a GET with this id, which the upstream's answer is to have as its body: whether it was answered as a whole. None
+    /// when the connection takes no more requests.
+    pub(crate) async fn echoed(&mut self, id: &str) -> Option<Result<(), h2::Error>> {
+        self.0 = self.0.clone().ready().await.ok()?;
+        let get = request(Method::GET, "/load").header("x-id", id).header("x-echo-body", id).body(()).unwrap();
+        let answer = match self.0.send_request(get, true) {
+            Ok((answer, _)) => answer,
+            Err(_) => return None,
+        };
+        let read = async {
+            let answer = answer.await?;
+            assert_eq!(answer.status(), StatusCode::OK);
+            let (mut parts, mut body) = (answer.into_body(), Vec::new());
+            while let Some(part) = parts.data().await {
+                body.extend_from_slice(&part?);
+            }
+            assert_eq!(body, id.as_bytes());
+            Ok(())
+        };
+        Some(read.await)
+    }
+}
+
 fn request(method: Method, path: &str) -> http::request::Builder {
     Request::builder().method(method).uri(format!("https://a.test{path}"))
 }
 
 /// Runs a test to its end, or gives up on it.
-fn within_the_deadline(test: impl Future<Output = ()>) {
+pub(crate) fn within_the_deadline(test: impl Future<Output = ()>) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { timeout(DEADLINE, test).await.expect("an end before the deadline") });
 }

@@ -134,7 +134,7 @@ fn pingora_is_known_only_where_connections_are_served() {
         "gateway/src/admin/",
         "gateway/src/cli/echo.rs",
         "gateway/src/cli/run.rs",
-        "gateway/src/server.rs",
+        "gateway/src/server/",
         "gateway/src/tls/",
         "integration/",
     ];

@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{logging::Level, metrics::Metrics, reload::Reloader, runtime::Current};
+use crate::{logging::Level, metrics::Metrics, reload::Reloader, runtime::Current, server::Leaving};
 
 /// One for all listeners of operators.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Node {
     pub in_flight: Arc<AtomicUsize>,
     /// When the process began to serve.
     pub since: SystemTime,
+    /// Whether the process is about to end.
+    pub leaving: Arc<Leaving>,
     /// How much the error log says.
     pub log_level: Arc<Level>,
 }

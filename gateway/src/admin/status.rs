@@ -32,6 +32,9 @@ pub(super) fn report(node: &Node) -> Answer {
 
 /// `/status/ready`
 pub(super) fn readiness(node: &Node) -> Answer {
+    if node.leaving.has_begun() {
+        return Answer::message(StatusCode::SERVICE_UNAVAILABLE, "the process is about to end");
+    }
     // Of the empty configuration there is no text.
     match node.current.pin().hash.is_empty() {
         false => Answer::message(StatusCode::OK, "ready"),

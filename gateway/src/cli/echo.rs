@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{fail, say};
 use crate::{
     admin::json_response,
+    proxy::Connections,
     server::{Bound, Life, Server},
     settings::Listener,
 };
@@ -28,7 +29,21 @@ pub(super) fn run(listen: SocketAddr) -> ExitCode {
     server.add(Service::new("echo".into(), Echo), vec![bound]);
     let ready = || say(format_args!("echo listening on http://{address}"));
     let in_flight = AtomicUsize::new(0);
-    let life = Life { drain: Duration::ZERO, in_flight: &in_flight, ready: &ready, reload: &|| () };
+    let connections = Connections::default();
+    let life = Life {
+        delay: Duration::ZERO,
+        drain: Duration::ZERO,
+        in_flight: &in_flight,
+        connections: &connections,
+        ready: &ready,
+        reload: &|| (),
+        loads: None,
+        reopen: &|| (),
+        obstacle: &|| None,
+        successor: None,
+        control: None,
+        report: None,
+    };
     match server.run(2, life) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, format_args!("cannot serve: {error}")),

@@ -3,9 +3,11 @@
 mod check;
 mod echo;
 mod hash_password;
+mod health;
 mod keys;
 mod run;
 mod schema;
+mod upgrade;
 
 use std::{fmt, net::SocketAddr, path::Path, process::ExitCode};
 
@@ -14,6 +16,7 @@ use signet_plugin_api::Registry;
 
 use crate::{
     report::{self, say},
+    server::NAMES,
     settings::{LoadedSettings, Settings},
 };
 
@@ -33,6 +36,10 @@ struct Arguments {
 enum Command {
     /// Serve a configuration until TERM, QUIT or INT
     Run(run::Arguments),
+    /// Ask a running gateway whether it is ready to serve; exit code 0 or 1, for health checks of containers
+    Health(health::Arguments),
+    /// Let a new process, of a new binary or with new settings, take over from the running one without a lost connection
+    Upgrade(upgrade::Arguments),
     /// Load and compile files as `run` would, and print every mistake with its path and line
     Check(check::Arguments),
     /// Print the JSON Schema of a file with all plugins of this program, for editors
@@ -56,6 +63,8 @@ enum Command {
 pub fn run(registry: Registry) -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => run::run(registry, arguments),
+        Command::Health(arguments) => health::run(&arguments),
+        Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Check(arguments) => check::run(&registry, &arguments),
         Command::Schema => schema::run(&registry),
         Command::HashPassword(arguments) => hash_password::run(&arguments),
@@ -66,7 +75,7 @@ pub fn run(registry: Registry) -> ExitCode {
 
 /// The settings that `run` would start with. What is wrong or odd about them is told.
 fn settings(file: Option<&Path>) -> Result<Settings, ExitCode> {
-    match Settings::load(file, std::env::vars()) {
+    match Settings::load(file, std::env::vars().filter(|(name, _)| name != NAMES)) {
         Ok(LoadedSettings { settings, warnings }) => {
             warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
             Ok(settings)

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, atomic::AtomicUsize},
     time::{Duration, SystemTime},
@@ -22,13 +22,13 @@ use crate::{
     logging::Logs,
     metrics::{Metrics, Served},
     proxy::{Connections, Counted, Deadline, Gateway, Policy},
-    reload::{Loader, Parts, Reloader},
+    reload::{Cause, Loader, Parts, Reloader},
     report::say,
     runtime::{
         Current, WorkThreads,
         resolver::{Resolver, Sources},
     },
-    server::{Bound, Life, Server, pingora_conf},
+    server::{Bound, Control, Inherited, Life, Report, Server, Successor, pingora_conf, raise_open_files},
     settings::{Listener, ResolveOverride, Settings},
     tls::{Acceptors, HTTP2_IDLE, TlsEdge},
 };
@@ -41,6 +41,10 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// The longest header list of HTTP/2, unless the setting for all requests is longer. It counts 32 bytes more for each header.
 const HTTP2_HEADER_LIST: u32 = 64 * 1024;
+
+/// Why a new process may not take over: it would serve something else.
+const POSTED: &str = "the configuration that serves came by POST /config and stands in no file: write it into the \
+    declarative file, and send HUP";
 
 /// What `signet run` is told.
 #[derive(clap::Args)]
@@ -58,6 +62,10 @@ pub(super) struct Arguments {
 
 /// Serves until a signal.
 pub(super) fn run(registry: Registry, arguments: Arguments) -> ExitCode {
+    let inherited = match Inherited::from_env() {
+        Ok(inherited) => inherited,
+        Err(reason) => return fail(2, format_args!("{reason}")),
+    };
     let settings = match settings(arguments.settings.as_deref()) {
         Ok(settings) => Arc::new(settings),
         Err(code) => return code,
@@ -67,6 +75,7 @@ pub(super) fn run(registry: Registry, arguments: Arguments) -> ExitCode {
         Ok(logs) => logs,
         Err(error) => return fail(1, format_args!("{error}")),
     };
+    raise_open_files();
     let parts = match parts(&settings, arguments.resolve, meters, &logs) {
         Ok(parts) => Arc::new(parts),
         Err(code) => return code,
@@ -74,7 +83,7 @@ pub(super) fn run(registry: Registry, arguments: Arguments) -> ExitCode {
     let file = arguments.config.or_else(|| settings.declarative_config.clone());
     let loader = Loader::new(Arc::new(registry), Arc::clone(&settings), Arc::clone(&parts), file);
     let Ok(reloader) = Reloader::begin(loader, !settings.admin.listen.is_empty()) else { return ExitCode::from(2) };
-    let served = serve(&settings, &reloader, &parts, &logs);
+    let served = serve(&settings, &reloader, &parts, &logs, inherited);
     logs.flush(LAST_LINES);
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -109,30 +118,19 @@ fn parts(
     Ok(Parts { resolver, signing, hashing, backgrounds: Arc::default(), meters, log_files })
 }
 
-fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts, logs: &Logs) -> Result<(), ExitCode> {
-    let proxy = bind("proxy_listen", &settings.proxy_listen)?;
-    let status = bind("status_listen", &settings.status_listen)?;
-    let admin = bind("admin_listen", &settings.admin.listen)?;
+fn serve(
+    settings: &Settings,
+    reloader: &Arc<Reloader>,
+    parts: &Parts,
+    logs: &Logs,
+    mut inherited: Inherited,
+) -> Result<(), ExitCode> {
+    let proxy = bind("proxy_listen", &settings.proxy_listen, &mut inherited)?;
+    let status = bind("status_listen", &settings.status_listen, &mut inherited)?;
+    let admin = bind("admin_listen", &settings.admin.listen, &mut inherited)?;
+    let (control, report) = control(settings, inherited)?;
     let current = Arc::clone(reloader.current());
-    let mut banner = String::new();
-    for (kind, listeners) in [("proxy", &proxy), ("status", &status), ("admin", &admin)] {
-        for bound in listeners {
-            let scheme = if bound.ssl { "https" } else { "http" };
-            banner += &format!("{kind} listening on {scheme}://{}\n", bound.address);
-        }
-    }
-    banner += &match reloader.file() {
-        Some(file) => {
-            let snapshot = current.pin();
-            let out = match snapshot.quarantined() {
-                0 => String::new(),
-                count => format!(" ({count} of the routes quarantined)"),
-            };
-            format!("serving {}{out} from {}", snapshot.counts, file.display())
-        }
-        None => "serving nothing: neither -c nor the setting declarative_config names a file".to_owned(),
-    };
-
+    let banner = banner(reloader, [("proxy", &proxy), ("status", &status), ("admin", &admin)]);
     let in_flight = Arc::new(AtomicUsize::new(0));
     let pools = [Arc::clone(&parts.signing), Arc::clone(&parts.hashing)];
     let served = Served { connections: Arc::default(), in_flight: Arc::clone(&in_flight) };
@@ -140,10 +138,12 @@ fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts, logs: &Lo
     let metrics =
         Metrics::new(Arc::clone(&current), Arc::clone(reloader.counters()), served, pools, Arc::clone(&parts.meters))
             .map_err(|error| fail(1, format_args!("cannot register metrics: {error}")))?;
+    let mut server = Server::default();
     let gateway = Gateway {
         current: Arc::clone(&current),
         policy: Policy::of(settings),
         in_flight: Arc::clone(&in_flight),
+        leaving: server.leaving(),
         access_log: logs.access(),
     };
     let node = Node {
@@ -152,6 +152,7 @@ fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts, logs: &Lo
         metrics: Arc::new(metrics),
         in_flight: Arc::clone(&in_flight),
         since: SystemTime::now(),
+        leaving: server.leaving(),
         log_level: Arc::clone(logs.level()),
     };
 
@@ -162,7 +163,6 @@ fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts, logs: &Lo
     let mut app = http_proxy(&conf, gateway);
     app.server_options = Some(options);
     app.h2_options = Some(http2_options(settings));
-    let mut server = Server::default();
     add_proxy(&mut server, Arc::new(app), &current, &connections, settings, proxy);
     admin::serve(&mut server, &Arc::new(node), settings, status, admin)
         .map_err(|reason| fail(2, format_args!("{reason}")))?;
@@ -171,12 +171,50 @@ fn serve(settings: &Settings, reloader: &Arc<Reloader>, parts: &Parts, logs: &Lo
         say(&banner);
     };
     let reload = || reloader.hang_up();
+    let loads = || reloader.counters().generation() + reloader.counters().failures();
+    let obstacle = || (reloader.status().success.cause == Cause::Posted).then_some(POSTED);
     server
         .run(
             settings.threads,
-            Life { drain: settings.drain_timeout, in_flight: &in_flight, ready: &ready, reload: &reload },
+            Life {
+                delay: settings.drain_delay,
+                drain: settings.drain_timeout,
+                in_flight: &in_flight,
+                connections: &connections,
+                ready: &ready,
+                reload: &reload,
+                loads: reloader.file().is_some().then_some(&loads as _),
+                reopen: &|| logs.reopen(),
+                obstacle: &obstacle,
+                successor: Some(Successor::of_this(settings.upgrade_timeout)),
+                control,
+                report,
+            },
         )
         .map_err(|error| fail(1, format_args!("cannot serve: {error}")))
+}
+
+/// What is said when everything accepts: where, and what is served.
+fn banner(reloader: &Reloader, listeners: [(&str, &Vec<Bound>); 3]) -> String {
+    let mut banner = String::new();
+    for (kind, listeners) in listeners {
+        for bound in listeners {
+            let scheme = if bound.ssl { "https" } else { "http" };
+            banner += &format!("{kind} listening on {scheme}://{}\n", bound.address);
+        }
+    }
+    banner
+        + &match reloader.file() {
+            Some(file) => {
+                let snapshot = reloader.current().pin();
+                let out = match snapshot.quarantined() {
+                    0 => String::new(),
+                    count => format!(" ({count} of the routes quarantined)"),
+                };
+                format!("serving {}{out} from {}", snapshot.counts, file.display())
+            }
+            None => "serving nothing: neither -c nor the setting declarative_config names a file".to_owned(),
+        }
 }
 
 /// One service for each kind of listener, and one application, whose upstream connections they share.
@@ -193,7 +231,7 @@ fn add_proxy<A>(
     let limit = settings.client_header_timeout;
     let (tls, plain): (Vec<_>, Vec<_>) = bound.into_iter().partition(|bound| bound.ssl);
     let deadline = Deadline::new(Arc::clone(&app), limit);
-    server.add(Service::new("proxy".into(), Counted::new(deadline, connections)), plain);
+    server.add_proxy(Service::new("proxy".into(), Counted::new(deadline, connections, server.leaving())), plain);
     let (with_http2, without): (Vec<_>, Vec<_>) = tls.into_iter().partition(|bound| bound.http2);
     for (http2, bound) in [(true, with_http2), (false, without)] {
         let edge = TlsEdge {
@@ -204,7 +242,8 @@ fn add_proxy<A>(
             app: Arc::new(Deadline::new(Arc::clone(&app), limit)),
             plain: Arc::new(Deadline::plain_on_tls(Arc::clone(&app), limit)),
         };
-        server.add(Service::new("proxy over TLS".into(), Counted::new(edge, connections)), bound);
+        let edge = Counted::new(edge, connections, server.leaving());
+        server.add_proxy(Service::new("proxy over TLS".into(), edge), bound);
     }
 }
 
@@ -216,10 +255,21 @@ fn http2_options(settings: &Settings) -> H2Options {
     options
 }
 
-fn bind(setting: &str, listeners: &[Listener]) -> Result<Vec<Bound>, ExitCode> {
+fn bind(setting: &str, listeners: &[Listener], inherited: &mut Inherited) -> Result<Vec<Bound>, ExitCode> {
     let take = |listener: &Listener| {
-        Bound::take(listener)
+        Bound::inherit_or_take(setting, listener, inherited)
             .map_err(|error| fail(1, format_args!("{setting}: cannot listen on {}: {error}", listener.address)))
     };
     listeners.iter().map(take).collect()
+}
+
+/// The control socket, and whom to tell that the process serves; every listener has its socket by now.
+fn control(settings: &Settings, mut inherited: Inherited) -> Result<(Option<Control>, Option<Report>), ExitCode> {
+    let path = settings.control_socket.as_deref();
+    let control = Control::take(path, &mut inherited).map_err(|error| {
+        let path = path.unwrap_or(Path::new("")).display();
+        fail(1, format_args!("control_socket: cannot listen on {path}: {error}"))
+    })?;
+    let report = inherited.settle().map_err(|reason| fail(2, format_args!("{reason}")))?;
+    Ok((control, report))
 }

@@ -8,6 +8,8 @@ use std::sync::{
 use async_trait::async_trait;
 use pingora::{apps::ServerApp, protocols::Stream, server::ShutdownWatch};
 
+use crate::server::Leaving;
+
 /// How many there are, and were.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
@@ -34,12 +36,13 @@ impl Connections {
 pub(crate) struct Counted<A> {
     app: Arc<A>,
     connections: Arc<Connections>,
+    leaving: Arc<Leaving>,
 }
 
 impl<A> Counted<A> {
     /// Counts those of `app`.
-    pub(crate) fn new(app: A, connections: &Arc<Connections>) -> Self {
-        Self { app: Arc::new(app), connections: Arc::clone(connections) }
+    pub(crate) fn new(app: A, connections: &Arc<Connections>, leaving: Arc<Leaving>) -> Self {
+        Self { app: Arc::new(app), connections: Arc::clone(connections), leaving }
     }
 }
 
@@ -50,7 +53,9 @@ impl<A: ServerApp + Send + Sync + 'static> ServerApp for Counted<A> {
         self.app.process_new(stream, shutdown).await
     }
 
+    /// Pingora would close connections without a request when it stops accepting; here they are closed when it is time.
     async fn cleanup(&self) {
+        self.leaving.idle_close().await;
         self.app.cleanup().await;
     }
 }

@@ -33,7 +33,7 @@ pub(crate) use deadline::{Deadline, head_is_here};
 pub(crate) use exchange::Exchange;
 pub(crate) use policy::{Limits, Policy};
 
-use crate::{logging::AccessLog, runtime::Current};
+use crate::{logging::AccessLog, runtime::Current, server::Leaving};
 
 /// The gateway: pins a snapshot per request and does what it says.
 pub(crate) struct Gateway {
@@ -43,8 +43,19 @@ pub(crate) struct Gateway {
     pub policy: Policy,
     /// Requests that are being served: a graceful stop waits for zero.
     pub in_flight: Arc<AtomicUsize>,
+    /// Whether the process is about to end.
+    pub leaving: Arc<Leaving>,
     /// Where each request is written down.
     pub access_log: Option<Arc<AccessLog>>,
+}
+
+impl Gateway {
+    /// The answer is the last on its connection when the process is about to end: the client is told before it is closed.
+    pub(super) fn part(&self, session: &mut Session) {
+        if self.leaving.has_begun() {
+            session.set_keepalive(None);
+        }
+    }
 }
 
 #[async_trait]
@@ -149,6 +160,7 @@ impl ProxyHttp for Gateway {
             // Hints on the way: plugins see the answer itself.
             return Ok(());
         }
+        self.part(session);
         ex.upstream_answered();
         let (entry, cx, progress) = ex.chain_parts();
         if let Some(entry) = entry {

@@ -50,6 +50,7 @@ pub(super) async fn answer(
         }
     };
     settle_request_body(session).await;
+    gateway.part(session);
     let no_body = body.is_empty() || session.req_header().method == Method::HEAD;
     if no_body && session.req_header().version == Version::HTTP_2 {
         // Where the head is all, it ends the stream: only there do clients of gRPC look for a status in it.

@@ -102,7 +102,7 @@ pub(super) fn gateway() -> Gateway {
     let prepared = settle(loaded, &engine).unwrap_or_else(|errors| panic!("{:#?}", errors.mistakes));
     let current = Arc::new(Current::new(prepared.snapshot));
     let (policy, in_flight) = (Policy::of(&Settings::default()), Arc::new(AtomicUsize::new(0)));
-    Gateway { current, policy, in_flight, access_log: None }
+    Gateway { current, policy, in_flight, leaving: Arc::default(), access_log: None }
 }
 
 /// A request that has pinned its configuration and is not routed yet.

@@ -100,8 +100,14 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// How it says it.
     pub log_format: LogFormat,
-    /// How long the last requests may take after a stop.
+    /// How long it is not ready and accepts all the same, after it was told to stop.
+    pub drain_delay: Duration,
+    /// How long the last requests may take after that.
     pub drain_timeout: Duration,
+    /// The socket where `signet upgrade` asks; none by default.
+    pub control_socket: Option<PathBuf>,
+    /// How long the process that takes over may need until it serves.
+    pub upgrade_timeout: Duration,
 }
 
 /// Settings, and what is odd about them.
@@ -179,7 +185,10 @@ fn decode(source: &mut Source) -> Settings {
         proxy_error_log: source.value("proxy_error_log", logs::error_target).unwrap_or(LogTarget::Stderr),
         log_level: source.value("log_level", logs::level).unwrap_or_default(),
         log_format: source.value("log_format", logs::format).unwrap_or_default(),
+        drain_delay: source.value("drain_delay", values::seconds).unwrap_or_default(),
         drain_timeout: source.value("drain_timeout", values::seconds).unwrap_or(Duration::from_secs(30)),
+        control_socket: source.value("control_socket", values::path),
+        upgrade_timeout: source.value("upgrade_timeout", values::seconds).unwrap_or(Duration::from_secs(60)),
     }
 }
 
