@@ -116,6 +116,29 @@ impl Gateway {
         Client::connect(self.admin()).send(&request.clone().or_host("localhost"))
     }
 
+    /// `/config/status`: what became of the last load.
+    pub fn config_status(&self) -> serde_json::Value {
+        self.get_status("/config/status").json()
+    }
+
+    /// Memory in KiB, by its name in `/proc/PID/status`.
+    pub fn memory(&self, field: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.id());
+        let text = std::fs::read_to_string(path).expect("a process that runs");
+        let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).expect("a known field");
+        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The declarative file.
+    pub fn file(&self) -> &Path {
+        self.config.as_ref().expect("a gateway with a configuration")
+    }
+
     /// The process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
@@ -133,8 +156,7 @@ impl Gateway {
 
     /// Writes another configuration into its file and waits until it has loaded it, with success or without.
     pub fn reload(&self, text: &str) {
-        let file = self.config.as_ref().expect("a gateway with a configuration");
-        std::fs::write(file, text).expect("the configuration is written");
+        std::fs::write(self.file(), text).expect("the configuration is written");
         self.hang_up();
     }
 
@@ -213,6 +235,8 @@ impl Start {
             .setting("status_listen", "127.0.0.1:0")
             .setting("admin_listen", "off")
             .setting("control_socket", &control.display().to_string())
+            // Loads are counted; who wants the watcher says so.
+            .setting("watch_files", "off")
             .setting("threads", "1")
             .setting("signing_threads", "1")
     }

@@ -11,6 +11,7 @@
 mod acl;
 mod admin;
 mod attacks;
+mod bad_files;
 mod bad_input;
 mod basic_auth;
 mod browser;
@@ -55,5 +56,6 @@ mod tidy;
 mod tls;
 mod upgrade;
 mod upstream_tls;
+mod watch;
 mod websocket;
 mod x_custom_jwt;

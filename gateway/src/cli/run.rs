@@ -1,7 +1,6 @@
 //! `signet run`: settings and a file to a serving process; nothing starts before everything is right.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, atomic::AtomicUsize},
@@ -22,7 +21,7 @@ use crate::{
     logging::Logs,
     metrics::{Metrics, Served},
     proxy::{Connections, Counted, Deadline, Gateway, Policy},
-    reload::{Cause, Loader, Parts, Reloader},
+    reload::{self, Loader, Parts, Reloader},
     report::say,
     runtime::{
         Current, WorkThreads,
@@ -97,17 +96,8 @@ fn parts(
     meters: Arc<Meters>,
     logs: &Arc<Logs>,
 ) -> Result<Parts, ExitCode> {
-    let hosts = match fs::read_to_string(&settings.dns_hostsfile) {
-        Ok(text) => text,
-        // A container may have none; one that was asked for by name must be there.
-        Err(_) if settings.dns_hostsfile == Settings::default().dns_hostsfile => String::new(),
-        Err(error) => {
-            let file = settings.dns_hostsfile.display();
-            return Err(fail(2, format_args!("dns_hostsfile: {file}: {error}")));
-        }
-    };
-    let sources = Sources { overrides: resolve, hosts, servers: settings.dns_resolver.clone() };
-    let resolver = Resolver::new(sources).map_err(|error| fail(1, format_args!("{error}")))?;
+    let hosts = reload::hosts(settings).map_err(|reason| fail(2, format_args!("{reason}")))?;
+    let resolver = Resolver::new(Sources { overrides: resolve, hosts, servers: settings.dns_resolver.clone() });
     let start = |name: &str, threads, queue| {
         WorkThreads::start(name, threads, queue)
             .map_err(|error| fail(1, format_args!("cannot start the {name} threads: {error}")))
@@ -172,7 +162,7 @@ fn serve(
     };
     let reload = || reloader.hang_up();
     let loads = || reloader.counters().generation() + reloader.counters().failures();
-    let obstacle = || (reloader.status().success.cause == Cause::Posted).then_some(POSTED);
+    let obstacle = || reloader.status().success.was_posted().then_some(POSTED);
     server
         .run(
             settings.threads,

@@ -64,7 +64,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn at_rest(registry: &'a Registry) -> io::Result<Self> {
         Ok(Self {
             registry,
-            resolver: Resolver::new(Sources::default())?,
+            resolver: Resolver::new(Sources::default()),
             signing: WorkPool::inline(),
             signing_backend: SigningBackend::default(),
             hashing: WorkPool::inline(),

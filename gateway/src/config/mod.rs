@@ -1,5 +1,6 @@
 //! From the text of a declarative file to the [`Model`]: Kong's format, with every mistake told by path and line.
 
+mod aliases;
 mod at;
 mod bundled;
 mod certificate;

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 
-use super::{At, Mistake, Places};
+use super::{At, Mistake, Places, aliases};
+
+const REPEATS: &str = "repeats aliases (`*name`) too often";
 
 /// The values of a declarative file: a mapping.
 pub(super) fn declarative(text: &str, json: bool, places: &Places) -> Result<Value, Vec<Mistake>> {
@@ -27,6 +29,9 @@ pub(super) fn values(text: &str, json: bool, places: &Places) -> Result<Value, V
 }
 
 fn from_yaml(text: &str) -> Result<Value, Mistake> {
+    if let Some(line) = aliases::too_many(text) {
+        return Err(Mistake::of_file(Some(line), REPEATS));
+    }
     let mut documents = serde_yaml::Deserializer::from_str(text);
     let Some(first) = documents.next() else { return Ok(Value::Null) };
     let value = Value::deserialize(first).map_err(|error| {
@@ -67,7 +72,7 @@ fn explain(mistake: Mistake, places: &Places) -> Vec<Mistake> {
 /// The parser's words for its own limits mean little to the reader of a file.
 fn yaml_reason(message: &str) -> String {
     match message {
-        _ if message.starts_with("repetition limit exceeded") => "repeats aliases (`*name`) too often".to_owned(),
+        _ if message.starts_with("repetition limit exceeded") => REPEATS.to_owned(),
         _ if message.starts_with("recursion limit exceeded") => "is nested too deeply".to_owned(),
         _ => format!("is not YAML: {message}"),
     }
@@ -170,7 +175,7 @@ mod tests {
             let below = format!("*a{}", level - 1);
             text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![below; 10].join(", ")));
         }
-        assert_eq!(mistakes(&text), ["repeats aliases (`*name`) too often"]);
+        assert_eq!(mistakes(&text), ["7: repeats aliases (`*name`) too often"]);
         let deep = format!("a: {}{}\n", "[".repeat(500), "]".repeat(500));
         assert_eq!(mistakes(&deep), ["1: is nested too deeply"]);
     }

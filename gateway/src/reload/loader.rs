@@ -1,7 +1,7 @@
 //! A text to a snapshot, with what the process has besides: at start, and again whenever something changes.
 
 use std::{
-    collections::BTreeSet,
+    fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -9,12 +9,16 @@ use std::{
 use signet_plugin_api::{Backgrounds, LogFiles, Meters, Registry, WorkPool};
 use tracing::{info, warn};
 
+use super::watch::{self, Prints};
 use crate::{
     compile::{self, Compiled, Engine},
     config::{self, KeyMaterial, Known, LoadErrors, Loaded, Mistake, Model, Text},
     keys::{Opened, Purpose},
     prepare::{Prepared, settle},
-    runtime::{WorkThreads, resolver::Resolver},
+    runtime::{
+        WorkThreads,
+        resolver::{HostsFile, Resolver},
+    },
     settings::{PemSource, Settings},
     tls::Terms,
 };
@@ -56,8 +60,10 @@ pub(super) enum Wrong {
 pub(super) struct Outcome {
     /// Ready to be published, or what is wrong.
     pub prepared: Result<Prepared, Wrong>,
-    /// The files that it names and that no one else follows, as far as it could be read.
-    pub files: BTreeSet<PathBuf>,
+    /// The files that it names and that no one else follows, as far as it could be read, and those of the settings.
+    pub files: Prints,
+    /// Names that need no DNS, where they could be read.
+    pub hosts: Option<HostsFile>,
 }
 
 impl Loader {
@@ -76,6 +82,11 @@ impl Loader {
         self.file.as_deref()
     }
 
+    /// Whether what changes is to be loaded without being asked.
+    pub(super) fn watches(&self) -> bool {
+        self.settings.watch_files
+    }
+
     /// The parts of the process.
     pub(super) fn parts(&self) -> &Parts {
         &self.parts
@@ -86,37 +97,51 @@ impl Loader {
         self.file().and_then(Path::parent).unwrap_or(Path::new("")).to_owned()
     }
 
-    /// Compiles a text with the certificates of the settings, which are read again. Nothing is published.
+    /// Compiles a text with what the settings name, which is read again. Nothing is published.
     pub(super) fn load(&self, text: &Text) -> Outcome {
-        let mut files = self.files();
         let loaded = config::parse(text, &Known::of(&self.registry), &config::process_env);
-        files.extend(referenced(&loaded));
-        let prepared = self.engine().and_then(|engine| settle(loaded, &engine).map_err(Wrong::Text));
-        Outcome { prepared, files }
+        self.with_files(referenced(&loaded), |engine| settle(loaded, engine).map_err(Wrong::Text))
     }
 
     /// The configuration of a process without a file.
     pub(super) fn empty(&self) -> Outcome {
-        let prepared =
-            self.engine().and_then(|engine| match compile::compile(Model::default(), Opened::default(), &engine) {
-                Compiled { snapshot: Some(snapshot), .. } => {
-                    Ok(Prepared { snapshot, warnings: Vec::new(), quarantined: Vec::new() })
-                }
-                Compiled { snapshot: None, .. } => {
-                    Err(Wrong::Text(Mistake::of_file(None, "the empty configuration does not compile").into()))
-                }
-            });
-        Outcome { prepared, files: self.files() }
+        self.with_files(Vec::new(), |engine| match compile::compile(Model::default(), Opened::default(), engine) {
+            Compiled { snapshot: Some(snapshot), .. } => {
+                Ok(Prepared { snapshot, warnings: Vec::new(), quarantined: Vec::new() })
+            }
+            Compiled { snapshot: None, .. } => {
+                Err(Wrong::Text(Mistake::of_file(None, "the empty configuration does not compile").into()))
+            }
+        })
+    }
+
+    /// Of what could not even be read.
+    pub(super) fn unread(&self, mistake: Mistake) -> Outcome {
+        self.with_files(Vec::new(), |_| Err(Wrong::Text(mistake.into())))
+    }
+
+    fn with_files(&self, files: Vec<PathBuf>, make: impl FnOnce(&Engine<'_>) -> Result<Prepared, Wrong>) -> Outcome {
+        // Before they are used: what changes from now on is another file.
+        let files = files.into_iter().chain(self.files()).map(|path| (path.clone(), watch::print(&path))).collect();
+        let (prepared, hosts) = match (self.engine(), self.hosts()) {
+            (Ok(engine), Ok(hosts)) => (make(&engine), Some(hosts)),
+            (Err(wrong), _) | (_, Err(wrong)) => (Err(wrong), None),
+        };
+        Outcome { prepared, files, hosts }
+    }
+
+    fn hosts(&self) -> Result<HostsFile, Wrong> {
+        hosts(&self.settings).map_err(Wrong::Settings)
     }
 
     /// The files of the settings.
-    pub(super) fn files(&self) -> BTreeSet<PathBuf> {
+    fn files(&self) -> Vec<PathBuf> {
         let tls = &self.settings.tls;
         let pems = tls.certificates.iter().chain(&tls.keys).filter_map(|source| match source {
             PemSource::File(path) => Some(path.clone()),
             PemSource::Text(_) => None,
         });
-        pems.filter(|_| self.has_tls()).collect()
+        pems.filter(|_| self.has_tls()).chain([self.settings.dns_hostsfile.clone()]).collect()
     }
 
     fn engine(&self) -> Result<Engine<'_>, Wrong> {
@@ -159,6 +184,22 @@ impl Loader {
         }
         Ok(known.insert(terms).clone().into())
     }
+}
+
+/// The hosts file of the settings.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub(crate) fn hosts(settings: &Settings) -> Result<HostsFile, String> {
+    let path = &settings.dns_hostsfile;
+    let wrong = |error: io::Error| format!("dns_hostsfile: {}: {error}", path.display());
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        // A container may have none; one that was asked for by name must be there.
+        Err(_) if *path == Settings::default().dns_hostsfile => String::new(),
+        Err(error) => return Err(wrong(error)),
+    };
+    HostsFile::parse(text).map_err(wrong)
 }
 
 /// Says which routes are out of service.

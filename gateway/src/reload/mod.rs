@@ -3,11 +3,12 @@
 mod loader;
 mod meters;
 mod status;
+mod watch;
 mod work;
 
 use std::{
     fmt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::AcqRel},
@@ -24,7 +25,7 @@ use crate::{
 };
 
 pub(crate) use self::{
-    loader::{Loader, Parts},
+    loader::{Loader, Parts, hosts},
     status::{Cause, LastLoad, Loads},
 };
 use self::{
@@ -116,7 +117,7 @@ impl Reloader {
             }
             NotLoaded
         })?;
-        let work::First { snapshot, load, text, files } = first;
+        let work::First { snapshot, load, text, prints } = first;
         load.warnings.iter().chain(&load.mistakes).for_each(|told| say(&told.shown));
         let load = Arc::new(load);
         let loads = Loads { last: Arc::clone(&load), success: Arc::clone(&load) };
@@ -133,7 +134,7 @@ impl Reloader {
             keep_text,
         });
         let (orders, taken) = unbounded();
-        let worker = Worker::new(Arc::clone(&shared), taken, files);
+        let worker = Worker::new(Arc::clone(&shared), taken, prints);
         Ok(Arc::new(Self { shared, orders, worker: Mutex::new(Some(worker)) }))
     }
 
@@ -142,6 +143,9 @@ impl Reloader {
     pub(crate) fn start(&self, runtime: &Handle) {
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(worker) = worker {
+            if self.shared.loader.watches() {
+                worker.watched().follow(self.orders.clone());
+            }
             worker.start(runtime.clone());
         }
     }
@@ -203,9 +207,4 @@ impl fmt::Debug for Reloader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reloader").field("file", &self.file()).finish_non_exhaustive()
     }
-}
-
-/// What was posted shows, where a file would be named.
-fn posted_source() -> PathBuf {
-    "POST /config".into()
 }

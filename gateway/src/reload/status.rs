@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use super::loader::Wrong;
 use crate::{config::Mistake, moment, prepare::Prepared, report, runtime::Counts};
 
+/// What shows of a posted text, where a file would be named.
+pub(super) const POSTED: &str = "POST /config";
+
 /// Why something was loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
@@ -20,7 +23,6 @@ pub(crate) enum Cause {
     /// SIGHUP.
     Hangup,
     /// A file is not what it was.
-    #[allow(dead_code, reason = "nothing watches yet")]
     Changed,
     /// `POST /config`.
     Posted,
@@ -98,6 +100,11 @@ impl LastLoad {
         let from = source.map(|source| source.display().to_string());
         let success = prepared.is_ok();
         Self { at, took, cause, from, hash, success, generation: 0, serving, mistakes, warnings }
+    }
+
+    /// Whether the text was posted: then no file has it.
+    pub(crate) fn was_posted(&self) -> bool {
+        self.from.as_deref() == Some(POSTED)
     }
 
     /// As `GET /config/status` shows it.

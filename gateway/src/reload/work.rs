@@ -15,13 +15,14 @@ use tracing::{error, info, warn};
 
 use super::{
     Cause, LastLoad, Loaded, Loader, Posted, Refused, Served, Shared,
-    loader::{Outcome, Wrong, tell_quarantined},
-    posted_source,
+    loader::{Outcome, tell_quarantined},
+    status::POSTED,
+    watch::{Print, Prints, Watched},
 };
 use crate::{
     config::{Mistake, Text},
     prepare::Prepared,
-    runtime::{Snapshot, background},
+    runtime::{Snapshot, background, resolver::HostsFile},
 };
 
 /// How often it is looked for the last request of a configuration that has served.
@@ -31,6 +32,8 @@ const RETIRING: Duration = Duration::from_millis(100);
 pub(super) enum Order {
     /// SIGHUP.
     HangUp,
+    /// These are not what was loaded.
+    Changed(BTreeSet<PathBuf>),
     /// `POST /config`.
     Post(Posted, Sender<Result<Loaded, Refused>>),
 }
@@ -40,7 +43,7 @@ pub(super) struct First {
     pub(super) snapshot: Snapshot,
     pub(super) load: LastLoad,
     pub(super) text: Option<Text>,
-    pub(super) files: BTreeSet<PathBuf>,
+    pub(super) prints: (Option<(PathBuf, Print)>, Prints),
 }
 
 /// The thread, and what it alone knows.
@@ -49,7 +52,11 @@ pub(super) struct Worker {
     orders: Receiver<Order>,
     /// Those that have served, as long as requests have them: to end one takes time that no request should wait for.
     retired: Vec<Arc<Snapshot>>,
-    files: BTreeSet<PathBuf>,
+    watched: Arc<Watched>,
+    /// What the file said when it was loaded, also when something else serves.
+    file: Option<(PathBuf, Print)>,
+    /// What was posted, while it serves.
+    posted: Option<Text>,
 }
 
 /// A load, whatever came of it.
@@ -57,7 +64,8 @@ struct Attempt {
     load: LastLoad,
     prepared: Option<Prepared>,
     text: Option<Text>,
-    files: BTreeSet<PathBuf>,
+    files: Prints,
+    hosts: Option<HostsFile>,
 }
 
 /// Loads the file of a process, if there is one, for the first time.
@@ -66,11 +74,13 @@ struct Attempt {
 /// What is wrong with it.
 pub(super) fn first(loader: &Loader) -> Result<First, Box<LastLoad>> {
     let text = loader.file().map(Text::read).transpose();
-    let Attempt { mut load, prepared, text, files } = attempt(loader, Cause::Start, loader.file(), text);
+    let file =
+        loader.file().zip(text.as_ref().ok()).and_then(|(file, text)| Some((file.to_owned(), said(text.as_ref()?))));
+    let Attempt { mut load, prepared, text, files, .. } = attempt(loader, Cause::Start, loader.file(), text);
     let Some(prepared) = prepared else { return Err(Box::new(load)) };
     load.generation = 1;
     tell_quarantined(&prepared);
-    Ok(First { snapshot: prepared.snapshot, load, text, files })
+    Ok(First { snapshot: prepared.snapshot, load, text, prints: (file, files) })
 }
 
 /// Makes a configuration of a text that could be read or not; of none, the empty one.
@@ -79,25 +89,36 @@ fn attempt(loader: &Loader, cause: Cause, source: Option<&Path>, text: Result<Op
     let (outcome, text) = match text {
         Ok(None) => (loader.empty(), None),
         Ok(Some(text)) => (guarded(loader, &text), Some(text)),
-        Err(mistake) => (Outcome { prepared: Err(Wrong::Text(mistake.into())), files: loader.files() }, None),
+        Err(mistake) => (loader.unread(mistake), None),
     };
-    let Outcome { prepared, files } = outcome;
+    let Outcome { prepared, files, hosts } = outcome;
     let hash = text.as_ref().map(|text| text.content.hash());
     let load = LastLoad::of(cause, at, began.elapsed(), (source, hash), &prepared);
-    Attempt { load, prepared: prepared.ok(), text, files }
+    Attempt { load, prepared: prepared.ok(), text, files, hosts }
 }
 
 /// A plugin that panics must not take along what loads: nothing could be mended any more.
 fn guarded(loader: &Loader, text: &Text) -> Outcome {
     catch_unwind(AssertUnwindSafe(|| loader.load(text))).unwrap_or_else(|_| {
         let reason = "something panicked while it was compiled; the log says where";
-        Outcome { prepared: Err(Wrong::Text(Mistake::of_file(None, reason).into())), files: loader.files() }
+        loader.unread(Mistake::of_file(None, reason))
     })
 }
 
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>, orders: Receiver<Order>, files: BTreeSet<PathBuf>) -> Self {
-        Self { shared, orders, retired: Vec::new(), files }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        orders: Receiver<Order>,
+        (file, files): (Option<(PathBuf, Print)>, Prints),
+    ) -> Self {
+        let worker = Self { shared, orders, retired: Vec::new(), watched: Arc::default(), file, posted: None };
+        worker.watch(files);
+        worker
+    }
+
+    /// The files that it loads.
+    pub(super) fn watched(&self) -> &Arc<Watched> {
+        &self.watched
     }
 
     /// Starts the thread. It ends with the last who could ask it for something.
@@ -124,6 +145,7 @@ impl Worker {
             };
             match order {
                 Ok(Order::HangUp) => self.hung_up(),
+                Ok(Order::Changed(files)) => self.changed(&files),
                 Ok(Order::Post(posted, answer)) => {
                     // Whoever posted may have gone away.
                     let _ = answer.send(self.post(posted));
@@ -147,7 +169,27 @@ impl Worker {
             warn!("there is nothing to load again: neither -c nor the setting declarative_config names a file");
             return;
         };
-        self.load(cause, file, Text::read(file));
+        let text = Text::read(file);
+        let print = text.as_ref().map_or_else(|mistake| Err(mistake.to_string()), said);
+        self.file = Some((file.to_owned(), print));
+        let (load, files) = self.load(cause, file, text);
+        if load.success {
+            self.posted = None;
+        }
+        // Also with mistakes: what is mended may be another file.
+        self.watch(files);
+    }
+
+    fn changed(&mut self, files: &BTreeSet<PathBuf>) {
+        let file = self.shared.loader.file().is_some_and(|file| files.contains(file));
+        match self.posted.clone().filter(|_| !file) {
+            // What serves names a file that is another one now.
+            Some(text) => {
+                let (_, files) = self.load(Cause::Changed, Path::new(POSTED), Ok(text));
+                self.watch(files);
+            }
+            None => self.load_file(Cause::Changed),
+        }
     }
 
     fn post(&mut self, posted: Posted) -> Result<Loaded, Refused> {
@@ -156,32 +198,48 @@ impl Worker {
             let load = Arc::clone(&self.shared.board().loads.success);
             return Ok(Loaded { load, changed: false });
         }
-        let (source, base) = (posted_source(), self.shared.loader.base());
-        let load = self.load(Cause::Posted, &source, Ok(Text { content, source: source.clone(), base, json }));
-        if load.success { Ok(Loaded { load, changed: true }) } else { Err(Refused::Wrong(load)) }
+        let (source, base) = (PathBuf::from(POSTED), self.shared.loader.base());
+        let text = Text { content, source: source.clone(), base, json };
+        let (load, files) = self.load(Cause::Posted, &source, Ok(text.clone()));
+        if !load.success {
+            return Err(Refused::Wrong(load));
+        }
+        self.posted = Some(text);
+        self.watch(files);
+        Ok(Loaded { load, changed: true })
+    }
+
+    /// Looks at these from now on, and at the file.
+    fn watch(&self, mut files: Prints) {
+        files.extend(self.file.clone());
+        self.watched.replace(files);
     }
 
     /// Loads and publishes what came of it. With mistakes, the configuration before goes on to serve.
-    fn load(&mut self, cause: Cause, source: &Path, text: Result<Text, Mistake>) -> Arc<LastLoad> {
-        let Attempt { mut load, prepared, text, files } =
+    fn load(&mut self, cause: Cause, source: &Path, text: Result<Text, Mistake>) -> (Arc<LastLoad>, Prints) {
+        let Attempt { mut load, prepared, text, files, hosts } =
             attempt(&self.shared.loader, cause, Some(source), text.map(Some));
-        self.files = files;
         load.warnings.iter().for_each(|told| warn!("{}", told.shown));
         load.mistakes.iter().for_each(|told| error!("{}", told.shown));
-        let text = match prepared {
+        match prepared {
             Some(prepared) => {
+                if let Some(hosts) = hosts {
+                    self.shared.loader.parts().resolver.set_hosts(hosts);
+                }
                 tell_quarantined(&prepared);
                 self.publish(prepared.snapshot);
-                text
             }
-            None => {
-                self.shared.counters.failed();
-                error!(from = %source.display(), %cause, "the configuration is not changed: it has mistakes");
-                None
-            }
-        };
-        load.generation = self.shared.counters.generation();
-        self.board(load, text)
+            None => error!(from = %source.display(), %cause, "the configuration is not changed: it has mistakes"),
+        }
+        load.generation = self.shared.counters.generation() + u64::from(load.success);
+        let load = self.board(load, text);
+        // Last: who sees it counted finds everything else.
+        if load.success {
+            self.shared.counters.succeeded();
+        } else {
+            self.shared.counters.failed();
+        }
+        (load, files)
     }
 
     fn publish(&mut self, mut snapshot: Snapshot) {
@@ -190,7 +248,6 @@ impl Worker {
         let (counts, quarantined) = (snapshot.counts, snapshot.quarantined());
         self.retired.push(shared.current.publish(snapshot));
         background::start(&shared.loader.parts().backgrounds);
-        shared.counters.succeeded();
         info!(serving = %counts, quarantined, "the configuration was loaded again");
     }
 
@@ -209,8 +266,16 @@ impl Worker {
 
     /// Ends those that no request has any more.
     fn retire(&mut self) {
+        if self.retired.is_empty() {
+            return;
+        }
         self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        self.shared.loader.parts().resolver.forget_unused();
     }
+}
+
+fn said(text: &Text) -> Print {
+    Ok(text.content.hash())
 }
 
 /// Requests go first. On Linux a priority is a thread's own.

@@ -1,12 +1,15 @@
 //! Names of upstreams to addresses: overrides, the hosts file, then DNS, refreshed off the request path.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt, io,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::{Duration, Instant},
 };
@@ -32,16 +35,26 @@ const MIN_TTL: Duration = Duration::from_secs(1);
 pub struct Sources {
     /// `--resolve`: a name and port that lead to a fixed address.
     pub overrides: Vec<ResolveOverride>,
-    /// The text of the hosts file.
-    pub hosts: String,
+    /// The hosts file.
+    pub hosts: HostsFile,
     /// Name servers; those of the system when empty.
     pub servers: Vec<SocketAddr>,
+}
+
+/// A hosts file.
+#[derive(Debug, Default)]
+pub struct HostsFile {
+    text: String,
+    hosts: Arc<Hosts>,
 }
 
 /// Resolves names. One name has one state, whatever number of services uses it.
 pub struct Resolver {
     overrides: Vec<ResolveOverride>,
-    dns: Option<TokioResolver>,
+    dns: ArcSwapOption<TokioResolver>,
+    hosts: Mutex<String>,
+    /// How often the hosts file has changed.
+    hosts_changed: AtomicUsize,
     names: Mutex<HashMap<Arc<str>, Arc<Name>>>,
 }
 
@@ -80,15 +93,56 @@ struct Answer {
     valid_until: Instant,
 }
 
-impl Resolver {
-    /// Prepares the sources. Nothing is asked yet.
+impl HostsFile {
+    /// Reads its text.
     ///
     /// # Errors
-    /// When the hosts file is not text that can be read as one.
-    pub fn new(sources: Sources) -> io::Result<Arc<Self>> {
+    /// When it is none.
+    pub fn parse(text: String) -> io::Result<Self> {
         let mut hosts = Hosts::default();
-        hosts.read_hosts_conf(sources.hosts.as_bytes()).map_err(io::Error::other)?;
-        Ok(Arc::new(Self { overrides: sources.overrides, dns: dns(&sources.servers, hosts), names: Mutex::default() }))
+        hosts.read_hosts_conf(text.as_bytes()).map_err(io::Error::other)?;
+        Ok(Self { text, hosts: Arc::new(hosts) })
+    }
+}
+
+impl Resolver {
+    /// Prepares the sources. Nothing is asked yet.
+    pub fn new(sources: Sources) -> Arc<Self> {
+        let Sources { overrides, hosts: HostsFile { text, hosts }, servers } = sources;
+        Arc::new(Self {
+            overrides,
+            dns: ArcSwapOption::new(dns(&servers, hosts).map(Arc::new)),
+            hosts: Mutex::new(text),
+            hosts_changed: AtomicUsize::new(0),
+            names: Mutex::default(),
+        })
+    }
+
+    /// Takes another hosts file. Names of which it says something else are asked for again; the others keep their addresses.
+    pub fn set_hosts(&self, file: HostsFile) {
+        let known = &mut *self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known == file.text {
+            return;
+        }
+        let (before, after) = (entries(known), entries(&file.text));
+        let others: HashSet<String> = before.symmetric_difference(&after).map(|(name, _)| name.clone()).collect();
+        if let Some(mut dns) = self.dns.load_full().map(|dns| TokioResolver::clone(&dns)) {
+            dns.set_hosts(file.hosts);
+            self.dns.store(Some(Arc::new(dns)));
+        }
+        *known = file.text;
+        self.hosts_changed.fetch_add(1, SeqCst);
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.values().filter(|name| others.contains(&*name.host)).for_each(|name| name.answer.store(None));
+    }
+
+    /// Forgets the names that no configuration has any more, and that nobody has asked for lately.
+    pub fn forget_unused(&self) {
+        let now = Instant::now();
+        let names = &mut *self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.retain(|_, name| {
+            Arc::strong_count(name) > 1 || name.answer.load().as_ref().is_some_and(|answer| answer.valid_until > now)
+        });
     }
 
     /// What `host:port` of a service leads to.
@@ -120,15 +174,22 @@ impl Resolver {
 
     async fn ask(&self, host: &str) -> Answer {
         let failed = || Answer { addresses: Box::default(), valid_until: Instant::now() + ERROR_TTL };
-        let Some(dns) = &self.dns else { return failed() };
-        match dns.lookup_ip(host).await {
-            Ok(found) => Answer {
-                addresses: found.iter().collect(),
-                valid_until: found.valid_until().max(Instant::now() + MIN_TTL),
-            },
-            Err(error) => {
-                warn!(host, %error, "name resolution failed");
-                failed()
+        loop {
+            let Some(dns) = self.dns.load_full() else { return failed() };
+            let changed = self.hosts_changed.load(SeqCst);
+            let answer = match dns.lookup_ip(host).await {
+                Ok(found) => Answer {
+                    addresses: found.iter().collect(),
+                    valid_until: found.valid_until().max(Instant::now() + MIN_TTL),
+                },
+                Err(error) => {
+                    warn!(host, %error, "name resolution failed");
+                    failed()
+                }
+            };
+            // What another hosts file said meanwhile would count for a day.
+            if changed == self.hosts_changed.load(SeqCst) {
+                return answer;
             }
         }
     }
@@ -147,7 +208,16 @@ impl Names for Lookup {
     }
 }
 
-fn dns(servers: &[SocketAddr], hosts: Hosts) -> Option<TokioResolver> {
+/// Names with an address, as a hosts file has them.
+fn entries(text: &str) -> HashSet<(String, &str)> {
+    let lines = text.lines().filter_map(|line| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        Some((words.next()?, words))
+    });
+    lines.flat_map(|(address, names)| names.map(move |name| (name.to_ascii_lowercase(), address))).collect()
+}
+
+fn dns(servers: &[SocketAddr], hosts: Arc<Hosts>) -> Option<TokioResolver> {
     let mut builder = if servers.is_empty() {
         TokioResolver::builder_tokio().unwrap_or_else(|error| {
             warn!(%error, "the system's name servers are unknown; only the hosts file is used");
@@ -165,7 +235,7 @@ fn dns(servers: &[SocketAddr], hosts: Hosts) -> Option<TokioResolver> {
     builder.options_mut().use_hosts_file = ResolveHosts::Never;
     match builder.build() {
         Ok(mut resolver) => {
-            resolver.set_hosts(Arc::new(hosts));
+            resolver.set_hosts(hosts);
             Some(resolver)
         }
         Err(error) => {
@@ -258,7 +328,42 @@ mod tests {
     use super::*;
 
     fn resolver(sources: Sources) -> Arc<Resolver> {
-        Resolver::new(sources).expect("sources")
+        Resolver::new(sources)
+    }
+
+    fn hosts(text: &str) -> HostsFile {
+        HostsFile::parse(text.to_owned()).expect("a hosts file")
+    }
+
+    #[tokio::test]
+    async fn another_hosts_file_counts_at_once_and_for_its_names_only() {
+        let resolver = resolver(Sources { hosts: hosts("127.0.0.1 a.test\n127.0.0.2 b.test\n"), ..Sources::default() });
+        let (a, b) = (resolver.endpoint("a.test", 80), resolver.endpoint("b.test", 80));
+        assert_eq!(a.address().await, Ok("127.0.0.1:80".parse().expect("addr")));
+        assert_eq!(b.address().await, Ok("127.0.0.2:80".parse().expect("addr")));
+        let answer = |endpoint: &Endpoint| match endpoint {
+            Endpoint::Named { name, .. } => name.answer.load_full(),
+            Endpoint::Fixed(_) => None,
+        };
+        let before = answer(&b).expect("an answer");
+        resolver.set_hosts(hosts("127.0.0.9 A.test\n127.0.0.2 b.test\n"));
+        assert_eq!(a.address().await, Ok("127.0.0.9:80".parse().expect("addr")));
+        assert!(Arc::ptr_eq(&before, &answer(&b).expect("an answer")));
+        resolver.set_hosts(HostsFile::default());
+        resolver.forget_unused();
+        drop((a, b));
+        assert!(answer(&resolver.endpoint("b.test", 80)).is_none());
+    }
+
+    #[tokio::test]
+    async fn names_that_nobody_has_any_more_are_forgotten() {
+        let resolver = resolver(Sources::default());
+        let held = resolver.endpoint("held.test", 80);
+        drop(resolver.endpoint("gone.test", 80));
+        resolver.forget_unused();
+        let known: Vec<_> = resolver.names.lock().expect("names").keys().cloned().collect();
+        assert_eq!(known, [Arc::from("held.test")]);
+        drop(held);
     }
 
     #[tokio::test]
@@ -273,7 +378,7 @@ mod tests {
         let address = "127.0.0.1:999".parse().expect("addr");
         let resolver = resolver(Sources {
             overrides: vec![ResolveOverride { host: "a.test".into(), port: 80, address }],
-            hosts: "127.0.0.7 a.test\n127.0.0.8 b.test # c\n".into(),
+            hosts: hosts("127.0.0.7 a.test\n127.0.0.8 b.test # c\n"),
             servers: vec![],
         });
         assert_eq!(resolver.endpoint("a.TEST", 80).address().await, Ok(address));
@@ -283,7 +388,7 @@ mod tests {
 
     #[tokio::test]
     async fn several_addresses_take_turns() {
-        let hosts = "127.0.0.1 t.test\n127.0.0.2 t.test\n".to_owned();
+        let hosts = hosts("127.0.0.1 t.test\n127.0.0.2 t.test\n");
         let resolver = resolver(Sources { hosts, ..Sources::default() });
         let endpoint = resolver.endpoint("t.test", 80);
         let first = endpoint.address().await.expect("resolved");

@@ -58,6 +58,8 @@ pub struct Settings {
     pub hashing_queue: usize,
     /// The declarative file, unless the command line names one.
     pub declarative_config: Option<PathBuf>,
+    /// Whether files of the configuration are loaded again when they change.
+    pub watch_files: bool,
     /// What becomes of a file with mistakes.
     pub invalid_entities: InvalidEntities,
     /// The hosts file.
@@ -162,6 +164,7 @@ fn decode(source: &mut Source) -> Settings {
         // A few seconds of work, and not more memory than for the passwords themselves.
         hashing_queue: source.value("hashing_queue", values::count).unwrap_or(128),
         declarative_config: source.value("declarative_config", values::path),
+        watch_files: source.value("watch_files", values::flag).unwrap_or(true),
         invalid_entities: source.value("invalid_entities", values::invalid_entities).unwrap_or_default(),
         dns_hostsfile: source.value("dns_hostsfile", values::path).unwrap_or_else(|| "/etc/hosts".into()),
         dns_resolver: source.list("dns_resolver", values::name_server).unwrap_or_default(),
