@@ -99,6 +99,27 @@ fn what_lasts_too_long_is_cut_off() {
 }
 
 #[test]
+fn usr1_opens_log_files_again() {
+    let (upstream, folder) = (Upstream::echo(), signet_integration::Folder::new());
+    let log = folder.path().join("access.log");
+    let start = Gateway::with(&one_route(&upstream)).setting("proxy_access_log", &log.display().to_string());
+    let mut gateway = start.start();
+    let is_in = |path: &std::path::Path, what: &str| {
+        let text = || std::fs::read_to_string(path).unwrap_or_default();
+        wait_until(|| text().contains(what), || format!("{what} in {}: {}", path.display(), text()));
+    };
+    gateway.get("/before");
+    is_in(&log, "/before");
+    let moved = folder.path().join("access.log.1");
+    std::fs::rename(&log, &moved).unwrap();
+    gateway.process().signal("USR1");
+    wait_until(|| log.exists(), || "a new file".to_owned());
+    gateway.get("/after");
+    is_in(&log, "/after");
+    assert!(!std::fs::read_to_string(&moved).unwrap().contains("/after"));
+}
+
+#[test]
 fn the_limit_of_open_files_is_raised_to_what_is_allowed() {
     let upstream = Upstream::echo();
     let mut gateway = Gateway::start(&one_route(&upstream));
