@@ -117,11 +117,6 @@ impl Process {
         self.stderr.text()
     }
 
-    /// Its id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Sends a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         assert!(signal(self.child.id(), name), "no signal {name} to {}", self.child.id());
