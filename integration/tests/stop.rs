@@ -149,6 +149,23 @@ fn a_low_limit_of_open_files_is_told() {
 }
 
 #[test]
+fn as_many_connections_wait_as_the_backlog_says() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::with(&one_route(&upstream)).setting("proxy_listen", "127.0.0.1:0 backlog=77").start();
+    let backlog = || {
+        let filter = format!("sport = :{}", gateway.proxy().port());
+        let output = Command::new("ss").args(["-ltnH", &filter]).output().expect("ss, from the package iproute2");
+        let line = String::from_utf8_lossy(&output.stdout).into_owned();
+        line.split_whitespace().nth(2).map(str::to_owned).ok_or(line)
+    };
+    assert_eq!(gateway.get("/").status, 200, "it accepts");
+    poll(|| match backlog() {
+        Ok(length) if length == "77" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+}
+
+#[test]
 fn health_asks_the_status_listener() {
     let upstream = Upstream::echo();
     let folder = signet_integration::Folder::new();

@@ -6,6 +6,8 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
+use tracing::warn;
+
 use super::Inherited;
 use crate::settings::Listener;
 
@@ -26,6 +28,7 @@ pub(crate) struct Bound {
     pub(super) listener: TcpListener,
     /// The same once more, for that process.
     pub(super) spare: OwnedFd,
+    pub(super) backlog: Backlog,
 }
 
 impl Bound {
@@ -34,7 +37,7 @@ impl Bound {
     /// # Errors
     /// When the port is in use or may not be taken.
     pub(crate) fn take(listener: &Listener) -> io::Result<Self> {
-        let Listener { address, reuseport, backlog, .. } = *listener;
+        let Listener { address, reuseport, .. } = *listener;
         let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(reuseport)?;
@@ -42,7 +45,7 @@ impl Bound {
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
-        socket.listen(backlog.and_then(|backlog| backlog.try_into().ok()).unwrap_or(BACKLOG))?;
+        socket.listen(length(listener))?;
         Self::of(listener, String::new(), socket.into())
     }
 
@@ -62,6 +65,27 @@ impl Bound {
         socket.set_nonblocking(true)?;
         let Listener { ssl, http2, .. } = *listener;
         let spare = socket.as_fd().try_clone_to_owned()?;
-        Ok(Self { address: socket.local_addr()?, ssl, http2, name, listener: socket, spare })
+        let backlog = Backlog { socket: socket.as_fd().try_clone_to_owned()?, length: length(listener) };
+        Ok(Self { address: socket.local_addr()?, ssl, http2, name, listener: socket, spare, backlog })
     }
+}
+
+/// How many connections may wait at a listener. Pingora sets its own number when it begins to listen.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    socket: OwnedFd,
+    length: i32,
+}
+
+impl Backlog {
+    /// Sets it again; Linux takes it at any time.
+    pub(super) fn restore(self) {
+        if let Err(error) = socket2::SockRef::from(&self.socket).listen(self.length) {
+            warn!(%error, backlog = self.length, "the backlog of a listener cannot be set");
+        }
+    }
+}
+
+fn length(listener: &Listener) -> i32 {
+    listener.backlog.and_then(|backlog| backlog.try_into().ok()).unwrap_or(BACKLOG)
 }

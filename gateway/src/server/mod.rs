@@ -9,12 +9,14 @@ mod successor;
 mod systemd;
 
 use std::{
+    future::poll_fn,
     io,
     os::fd::{IntoRawFd, OwnedFd},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -39,6 +41,7 @@ pub(crate) use leaving::Leaving;
 pub(crate) use limits::raise_open_files;
 pub(crate) use successor::Successor;
 
+use bound::Backlog;
 use control::{Asked, Asks};
 use successor::Pending;
 
@@ -93,8 +96,8 @@ enum End {
 pub(crate) struct Server {
     leaving: Arc<Leaving>,
     /// Those for clients stop accepting when the process begins to drain, those for operators when it has drained.
-    clients: Vec<Box<dyn pingora::services::Service>>,
-    operators: Vec<Box<dyn pingora::services::Service>>,
+    clients: Vec<Listening>,
+    operators: Vec<Listening>,
     listeners: Vec<(String, i32)>,
     /// The listeners once more, for the process that takes over.
     sockets: Vec<(String, OwnedFd)>,
@@ -119,22 +122,24 @@ impl Server {
     }
 
     /// A service without any listener would end at once, and tell the application that it may share with another to end, too.
-    fn listen<A>(&mut self, mut service: Service<A>, bound: Vec<Bound>) -> Option<Box<dyn pingora::services::Service>>
+    fn listen<A>(&mut self, mut service: Service<A>, bound: Vec<Bound>) -> Option<Listening>
     where
         A: ServerApp + Send + Sync + 'static,
     {
         if bound.is_empty() {
             return None;
         }
-        for Bound { address, name, listener, spare, .. } in bound {
+        let mut backlogs = Vec::new();
+        for Bound { address, name, listener, spare, backlog, .. } in bound {
             let at = address.to_string();
             // Pingora's own read buffer would hold 64 KiB for each idle connection.
             let config = ListenerConfig::tcp(&at).l4_buffer(L4BufferSettings::default().read(0));
             service.add_listener(config);
             self.sockets.push((name, spare));
+            backlogs.push(backlog);
             self.listeners.push((at, listener.into_raw_fd()));
         }
-        Some(Box::new(service))
+        Some(Listening { service: Box::new(service), backlogs })
     }
 
     /// Serves until a signal, then drains.
@@ -153,9 +158,8 @@ impl Server {
         let (clients, operators) = (watch::Sender::new(false), watch::Sender::new(false));
         let fds = inherited_by_pingora(self.listeners);
         for (services, stop) in [(self.clients, &clients), (self.operators, &operators)] {
-            for mut service in services {
-                let (fds, stopping) = (fds.clone(), stop.subscribe());
-                tokio::spawn(async move { service.start_service(Some(fds), stopping, 1).await });
+            for service in services {
+                tokio::spawn(service.accept(fds.clone(), stop.subscribe()));
             }
         }
         let mut asks = life.control.as_ref().map(Control::listen).transpose()?;
@@ -185,6 +189,24 @@ impl Server {
             asks.finish().await;
         }
         Ok(())
+    }
+}
+
+/// A service, and what its listeners are to be like.
+struct Listening {
+    service: Box<dyn pingora::services::Service>,
+    backlogs: Vec<Backlog>,
+}
+
+impl Listening {
+    async fn accept(mut self, fds: ListenFds, stopping: watch::Receiver<bool>) {
+        let mut accepting = self.service.start_service(Some(fds), stopping, 1);
+        // It listens on all its sockets before it waits for anything.
+        let ended = poll_fn(|cx| Poll::Ready(accepting.as_mut().poll(cx).is_ready())).await;
+        self.backlogs.into_iter().for_each(Backlog::restore);
+        if !ended {
+            accepting.await;
+        }
     }
 }
 
