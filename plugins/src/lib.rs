@@ -5,6 +5,8 @@ use signet_plugin_api::Registry;
 mod acl;
 mod basic_auth;
 mod cors;
+mod file_log;
+mod http_log;
 mod jwks;
 mod jwt;
 mod key_auth;
@@ -27,6 +29,8 @@ pub fn builtin() -> Registry {
         .with::<acl::Acl>()
         .with::<basic_auth::BasicAuth>()
         .with::<cors::Cors>()
+        .with::<file_log::FileLog>()
+        .with::<http_log::HttpLog>()
         .with::<jwks::Jwks>()
         .with::<jwt::Jwt>()
         .with::<key_auth::KeyAuth>()

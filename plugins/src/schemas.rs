@@ -9,6 +9,8 @@ use crate::{builtin, testing::World};
 fn required(name: &str) -> Value {
     match name {
         "acl" => json!({"allow": ["a"]}),
+        "file-log" => json!({"path": "a.log"}),
+        "http-log" => json!({"http_endpoint": "http://a"}),
         "jwks" => json!({"key_set": "a"}),
         "mtls-auth" => json!({"ca_certificates": ["a"]}),
         _ => json!({}),
@@ -123,6 +125,7 @@ fn every_secret_of_the_built_in_plugins_is_marked() {
     for (plugin, fields) in [
         ("openid-connect", ["client_secret", "client_jwk", "token_post_args_values", "cache_tokens_salt"].as_slice()),
         ("x-custom-jwt", &["private_jwk"]),
+        ("http-log", &["http_endpoint"]),
     ] {
         let schema = registry.get(plugin).expect("a plugin").schema();
         fields.iter().for_each(|field| assert!(marked(&schema, field), "{plugin}: {field}: {schema:#}"));

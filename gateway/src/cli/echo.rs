@@ -43,6 +43,7 @@ pub(super) fn run(listen: SocketAddr) -> ExitCode {
         successor: None,
         control: None,
         report: None,
+        finish: &|| Box::pin(std::future::ready(())),
     };
     match server.run(2, life) {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,7 +24,7 @@ use crate::{
     reload::{self, Loader, Parts, Reloader},
     report::say,
     runtime::{
-        Current, WorkThreads,
+        Current, WorkThreads, background,
         resolver::{Resolver, Sources},
     },
     server::{Bound, Control, Inherited, Life, Report, Server, Successor, pingora_conf, raise_open_files},
@@ -34,6 +34,9 @@ use crate::{
 
 /// Requests on one client connection before it is closed (nginx: `keepalive_requests`, Kong's default).
 const REQUESTS_PER_CONNECTION: u32 = 10_000;
+
+/// How long plugins may take for what must not be lost.
+const LAST_WORK: Duration = Duration::from_secs(6);
 
 /// How long the last lines of the logs may take.
 const LAST_LINES: Duration = Duration::from_secs(2);
@@ -179,6 +182,7 @@ fn serve(
                 successor: Some(Successor::of_this(settings.upgrade_timeout)),
                 control,
                 report,
+                finish: &|| Box::pin(background::finish(&parts.backgrounds, LAST_WORK)),
             },
         )
         .map_err(|error| fail(1, format_args!("cannot serve: {error}")))

@@ -77,7 +77,6 @@ impl Logs {
         &self.level
     }
 
-    #[allow(dead_code, reason = "the signal for it is on its way")]
     /// Opens all files again, which somebody has moved away (USR1). One that cannot be opened goes on as it was.
     pub(crate) fn reopen(&self) {
         if let Err(error) = self.errors.reopen() {
@@ -109,7 +108,7 @@ impl LogFiles for Logs {
             return known;
         }
         let output = Output::later(LogTarget::of(path));
-        let sink = Sink::start("file-log", output, reopen, sink::dropped(&self.meters, "file-log"));
+        let sink = Sink::start("file", output, reopen, sink::dropped(&self.meters, "file"));
         files.insert(key, Arc::downgrade(&sink));
         sink
     }

@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use pingora::{
     apps::ServerApp,
     listeners::{L4BufferSettings, ListenerConfig},
@@ -73,6 +74,8 @@ pub(crate) struct Life<'a> {
     pub loads: Option<&'a dyn Fn() -> u64>,
     /// Called on SIGUSR1: log files are opened again.
     pub reopen: &'a dyn Fn(),
+    /// Done after the last request, while the runtime still runs.
+    pub finish: &'a (dyn Fn() -> BoxFuture<'a, ()> + 'a),
     /// Why no other process may take over just now.
     pub obstacle: &'a dyn Fn() -> Option<&'static str>,
     /// How to start the process that takes over, on SIGUSR2 or when the control socket is asked.
@@ -182,6 +185,7 @@ impl Server {
             () = left => (),
             _ = signals.interrupt.recv() => warn!("stopped at once by a second signal"),
         }
+        (life.finish)().await;
         if let (End::Stop, Some(control)) = (&end, &life.control) {
             control.remove();
         }

@@ -20,6 +20,9 @@ pub(crate) mod jwks;
 pub(crate) mod jws;
 pub(crate) mod verification;
 
+// What is written down.
+pub(crate) mod log_entry;
+
 // The world outside.
 pub(crate) mod clock;
 pub(crate) mod http;

@@ -5,7 +5,7 @@ mod connector;
 use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::{
     client::legacy::Client,
@@ -45,6 +45,10 @@ pub(crate) struct HttpSettings {
 pub(crate) struct Question {
     pub(crate) uri: Uri,
     pub(crate) authorization: Option<HeaderValue>,
+    /// More headers, each in place of ours of that name.
+    pub(crate) headers: HeaderMap,
+    /// None is GET, or POST where there is content.
+    pub(crate) method: Option<Method>,
     /// What is posted, with its type; none for GET.
     pub(crate) content: Option<(HeaderValue, Bytes)>,
     /// As much of the answer as is read, in bytes.
@@ -108,7 +112,7 @@ impl Http {
 impl Question {
     /// A GET.
     pub(crate) fn get(uri: Uri) -> Self {
-        Self { uri, authorization: None, content: None, limit: USUAL_ANSWER }
+        Self { uri, authorization: None, headers: HeaderMap::new(), method: None, content: None, limit: USUAL_ANSWER }
     }
 
     /// A POST of this content.
@@ -130,7 +134,12 @@ fn request(question: Question) -> Result<Request<Full<Bytes>>, NoAnswer> {
         request = request.method(Method::POST).header(header::CONTENT_TYPE, kind);
         body = content;
     }
-    request.body(Full::new(body)).map_err(broken)
+    let mut request = request.body(Full::new(body)).map_err(broken)?;
+    request.headers_mut().extend(question.headers);
+    if let Some(method) = question.method {
+        *request.method_mut() = method;
+    }
+    Ok(request)
 }
 
 fn broken(error: impl Error) -> NoAnswer {
