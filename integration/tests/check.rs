@@ -224,3 +224,76 @@ fn what_is_legal_but_unwise_is_a_warning() {
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.stderr.contains("services[0].plugins[0].config.apikey_client_id: warning: "), "{}", run.stderr);
 }
+
+#[test]
+fn mistakes_are_told_as_one_json_document_too() {
+    let folder = Folder::new();
+    let good = folder.write("good.yaml", "_format_version: '3.0'\nservices: [{name: a, url: 'http://a.test'}]\n");
+    let bad = folder
+        .write("bad.yaml", "_format_version: '3.0'\nservices:\n- {name: a, url: 'http://a.test', retries: many}\n");
+    let run = signet(["check".as_ref(), "--format".as_ref(), "json".as_ref(), good.as_os_str(), bad.as_os_str()]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(2), ""));
+    let told: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let hash = told["files"][0]["hash"].as_str().expect("a hash").to_owned();
+    assert_eq!(hash.len(), 64, "{hash}");
+    let expected = serde_json::json!({"files": [
+        {
+            "file": good,
+            "fine": true,
+            "mistakes": [],
+            "warnings": [],
+            "counts": {"services": 1, "routes": 0, "plugins": 0, "consumers": 0},
+            "hash": hash,
+        },
+        {
+            "file": bad,
+            "fine": false,
+            "mistakes": [
+                {"line": 3, "path": "services[0].retries", "reason": "expected an integer, found a string"},
+            ],
+            "warnings": [],
+            "counts": null,
+            "hash": null,
+        },
+    ]});
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_report_says_what_of_a_kong_file_runs() {
+    let folder = Folder::new();
+    let text = "_format_version: '3.0'
+services:
+- {name: a, url: 'http://a.test', plugins: [{name: rate-limiting, config: {minute: 5}}, {name: corss}]}
+plugins:
+- {name: openid-connect, config: {issuer: 'https://idp.test', auth_methods: [bearer], session_secret: null, session_storage: cookie, http_version: 1.2}}
+";
+    let file = folder.write("kong.yaml", text);
+    let run = signet(["check".as_ref(), "--report".as_ref(), file.as_os_str()]);
+    assert_eq!(run.code, Some(2), "{}", run.stdout);
+    for line in [
+        "plugins/rate-limiting: 1, refused",
+        "  refused: plugin `rate-limiting` is one of Kong's that is not available yet (line 3)",
+        "  refused: plugin `corss` is not available; did you mean `cors`? (line 3)",
+        "  at its default: config.session_storage",
+        "  refused: config.http_version: this field of Kong's is not implemented; only its default (1.1) is accepted (line 5)",
+        "services: 1",
+        "3 things to change, in 3 places",
+    ] {
+        assert!(run.stdout.lines().any(|told| told == line), "{line}: {}", run.stdout);
+    }
+    let run = signet(["check".as_ref(), "--report".as_ref(), "--format=json".as_ref(), file.as_os_str()]);
+    let told: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let report = &told["files"][0];
+    assert_eq!((&report["runs"], &report["to_change"]), (&false.into(), &3.into()), "{told:#}");
+    assert_eq!(report["kinds"]["plugins/openid-connect"]["runs"]["config.issuer"], 1, "{told:#}");
+}
+
+#[test]
+fn a_file_that_runs_is_reported_as_one() {
+    let run = signet(["check".as_ref(), "--report".as_ref(), repository("conf/demo.yaml").as_os_str()]);
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
+    let verdict = run.stdout.lines().last().expect("a verdict");
+    assert!(verdict.starts_with("this file runs"), "{}", run.stdout);
+    assert!(!run.stdout.contains("refused"), "{}", run.stdout);
+}

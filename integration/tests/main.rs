@@ -46,6 +46,7 @@ mod request_termination;
 mod reuse;
 mod revocation;
 mod rotation;
+mod schema;
 mod scopes;
 mod setup;
 mod several_auth;

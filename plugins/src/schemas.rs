@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 use signet_plugin_api::{RawConfig, Registration, Scope};
 
-use crate::{builtin, testing::World};
+use crate::{
+    builtin,
+    testing::{World, mapping},
+};
 
 /// What stands where a value is needed to look at another field.
 fn required(name: &str) -> Value {
@@ -26,7 +29,7 @@ fn mistakes(plugin: &Registration, field: &str, value: &Value) -> Vec<String> {
     let world = World::empty();
     let mut config = required(plugin.name);
     config[field] = value.clone();
-    let mapping = serde_yaml::from_str(&config.to_string()).expect("JSON is YAML");
+    let mapping = mapping(&config.to_string());
     match plugin.compile(RawConfig::new(mapping), &Scope::new(&world.resources)) {
         Ok(_) => Vec::new(),
         Err(errors) => errors.iter().map(ToString::to_string).filter(|error| error.starts_with(field)).collect(),

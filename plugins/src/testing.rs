@@ -240,7 +240,8 @@ pub(crate) fn service() -> Service {
     }
 }
 
-fn mapping(yaml: &str) -> Mapping {
+/// A configuration as the engine gives it to a plugin.
+pub(crate) fn mapping(yaml: &str) -> Mapping {
     serde_yaml::from_str(yaml).expect("the test's YAML")
 }
 

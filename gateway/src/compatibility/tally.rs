@@ -65,10 +65,14 @@ impl Tally {
 
     pub(super) fn into_kinds(self) -> BTreeMap<String, Kind> {
         let mut kinds = BTreeMap::<String, Kind>::new();
-        for entity in self.entities {
+        for mut entity in self.entities {
             let kind = kinds.entry(entity.kind).or_default();
             kind.entities += 1;
             kind.refused += usize::from(!entity.refusals.is_empty());
+            if entity.refusals.iter().any(|(field, _)| field.is_none()) {
+                // Nothing of it was looked at any further.
+                entity.fields.clear();
+            }
             let refused: HashSet<_> = entity.refusals.iter().filter_map(|(field, _)| field.as_deref()).collect();
             for (field, how) in entity.fields.iter().filter(|(field, _)| !refused.contains(field.as_str())) {
                 let fields = match how {

@@ -7,8 +7,10 @@ use super::{Compatibility, Kind, Refusal};
 impl fmt::Display for Compatibility {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, kind) in &self.kinds {
-            write!(f, "{name}: {}", counted(kind))?;
-            f.write_str("\n")?;
+            match name.as_str() {
+                "file" => writeln!(f, "{name}:")?,
+                _ => writeln!(f, "{name}: {}", counted(kind))?,
+            }
             listed(f, "runs", &kind.runs)?;
             listed(f, "at its default", &kind.at_default)?;
             listed(f, "not read", &kind.unread)?;

@@ -95,6 +95,9 @@ fn credential(kind: &CredentialKind, definitions: &Map<String, Value>) -> Value 
 fn config(plugin: &Registration) -> Value {
     let mut schema = plugin.schema();
     relax(&mut schema, Owner::Plugin);
+    if schema.get("required").is_none() {
+        nullable(&mut schema);
+    }
     rebase(&mut schema, &format!("#/$defs/config-{}/$defs/", plugin.name));
     schema
 }
@@ -127,17 +130,14 @@ fn choose(plugin: &mut Map<String, Value>, registry: &Registry) {
 }
 
 fn chosen(plugin: &Registration) -> Value {
-    let mut config = json!({"$ref": format!("#/$defs/config-{}", plugin.name)});
-    let needed = plugin.schema().get("required").is_some();
-    if !needed {
-        nullable(&mut config);
-    }
+    let config = json!({"$ref": format!("#/$defs/config-{}", plugin.name)});
+    let needed = if plugin.schema().get("required").is_some() { vec!["config"] } else { Vec::new() };
     json!({
         "if": {
             "properties": {"name": {"const": plugin.name}, "enabled": {"enum": switched_on()}},
             "required": ["name"],
         },
-        "then": {"properties": {"config": config}, "required": if needed { vec!["config"] } else { Vec::new() }},
+        "then": {"properties": {"config": config}, "required": needed},
     })
 }
 

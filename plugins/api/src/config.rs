@@ -108,6 +108,11 @@ pub fn decode<T: DeserializeOwned>(raw: RawConfig, at_default: &[(&str, &str)]) 
     }
 }
 
+/// A default of Kong's as JSON; null when it is no YAML.
+pub(crate) fn from_yaml(default: &str) -> serde_json::Value {
+    serde_yaml::from_str(default).unwrap_or_default()
+}
+
 fn not_implemented(mapping: &mut Mapping, at_default: &[(&str, &str)]) -> Vec<ConfigError> {
     let mut errors = Vec::new();
     for (field, default) in at_default {

@@ -3,6 +3,8 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use crate::config::from_yaml;
+
 /// The words under which parts of a schema stand that are schemas themselves, one each.
 const INNER: [&str; 2] = ["items", "additionalProperties"];
 /// The same, by name.
@@ -36,7 +38,7 @@ pub(crate) fn of<T: JsonSchema>(at_default: &[(&str, &str)], null_is_meant: &[&s
 
 /// A field that is accepted at `default`, which is YAML.
 fn only(default: &str) -> Value {
-    let value: Value = serde_yaml::from_str(default).unwrap_or(Value::Null);
+    let value = from_yaml(default);
     json!({"description": "Not implemented: Kong's default alone is accepted.", "const": value, "default": value})
 }
 
