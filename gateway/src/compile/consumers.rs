@@ -26,7 +26,7 @@ pub(super) fn credentials(
     problems: &mut Problems,
 ) -> CredentialStores {
     let mut by_collection: HashMap<&str, (Vec<RawCredential>, Vec<At>)> = HashMap::new();
-    for CredentialDecl { collection, id, consumer, fields, at } in declared {
+    for CredentialDecl { collection, id, consumer, fields, at, .. } in declared {
         let Some(owner) = consumers.get(consumer) else {
             problems.mistake(&at, ConfigError::new("consumer", "no such consumer"));
             continue;

@@ -42,13 +42,13 @@ impl Draft<'_> {
         let added = self.certificates.add(&fields, None, &id);
         let id = if added.unique { id } else { self.certificates.stand_in(&fields.at) };
         self.waiting_snis.extend(snis.into_iter().map(|(at, value)| (added.position, at, value)));
-        notes(&mut fields);
+        let stamp = fields.stamp();
         let at = fields.at.clone();
         fields.finish();
         let empty = Pem::default;
         let alternative = cert_alt.zip(key_alt);
         let (cert, key) = (cert.unwrap_or_else(empty), key.unwrap_or_else(empty));
-        self.model.certificates.push(CertificateDecl { id, cert, key, alternative, snis: Vec::new(), at });
+        self.model.certificates.push(CertificateDecl { id, cert, key, alternative, snis: Vec::new(), stamp, at });
     }
 
     /// The name of a certificate, when all certificates are known.
@@ -67,12 +67,12 @@ impl Draft<'_> {
         }
         let id = self.snis.id(given, name.as_deref(), || fields.content());
         let unique = self.snis.add(&fields, name.as_ref(), &id).unique;
-        notes(&mut fields);
+        let stamp = fields.stamp();
         let at = fields.at.clone();
         fields.finish();
         let owner = owner.ok().flatten().and_then(|position| self.model.certificates.get_mut(position));
         if let (Some(owner), Some(name), true) = (owner, name, unique) {
-            owner.snis.push(SniDecl { name, at });
+            owner.snis.push(SniDecl { id, name, stamp, at });
         }
     }
 
@@ -85,10 +85,10 @@ impl Draft<'_> {
         let id = self.ca_certificates.id(given, None, || cert.as_ref().map_or_else(String::new, Pem::compact));
         let added = self.ca_certificates.add(&fields, None, &id);
         let id = if added.unique { id } else { self.ca_certificates.stand_in(&fields.at) };
-        notes(&mut fields);
+        let stamp = fields.stamp();
         let at = fields.at.clone();
         fields.finish();
-        self.model.ca_certificates.push(CaCertificateDecl { id, cert: cert.unwrap_or_default(), digest, at });
+        self.model.ca_certificates.push(CaCertificateDecl { id, cert: cert.unwrap_or_default(), digest, stamp, at });
     }
 }
 
@@ -104,8 +104,4 @@ fn required(fields: &Fields<'_>, key: &'static str, there: bool) {
     if !there {
         fields.cx.notes.mistake(fields.at.clone(), format!("`{key}` is missing"));
     }
-}
-
-fn notes(fields: &mut Fields<'_>) {
-    let _ = (fields.tags(), fields.timestamp("created_at"), fields.timestamp("updated_at"));
 }

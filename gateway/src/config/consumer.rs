@@ -34,9 +34,8 @@ impl Draft<'_> {
         let id = self.consumers.id(given, username.as_deref(), || format!("custom_id:{custom_id:?}"));
         let unique = self.consumers.add(&fields, username.as_ref(), &id).unique;
         let unique = self.claim_custom_id(&fields, custom_id.as_deref()) && unique;
-        let tags = fields.tags();
-        let _ = (fields.timestamp("created_at"), fields.timestamp("updated_at"));
-        let consumer = match Consumer::new(&id, username.as_deref(), custom_id.as_deref(), tags) {
+        let stamp = fields.stamp();
+        let consumer = match Consumer::new(&id, username.as_deref(), custom_id.as_deref(), stamp.tags.clone()) {
             Ok(consumer) if unique => Ok(consumer),
             // Its position is taken: what is nested in it finds somebody there, and the file is refused for the name.
             Ok(_) => Consumer::new(&self.consumers.stand_in(&fields.at), None, None, Vec::new()),
@@ -46,7 +45,7 @@ impl Draft<'_> {
             }
         };
         if let Ok(consumer) = consumer {
-            self.joining.push(Joining { consumer, groups, at: fields.at.clone() });
+            self.joining.push(Joining { consumer, groups, stamp, at: fields.at.clone() });
         }
         fields.finish();
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    CredentialDecl,
+    CredentialDecl, Stamp,
     draft::{Draft, Parent, Waiting},
     fields::Fields,
     ids,
@@ -25,10 +25,11 @@ impl Draft<'_> {
         };
         // One that stands twice has been told; nothing refers to credentials, so it is simply left out.
         let Some(id) = self.credential_id(collection, &mut fields, consumer, &named) else { return };
-        let _ = (fields.tags(), fields.timestamp("created_at"), fields.take("_comment"), fields.take("_ignore"));
+        let stamp = Stamp { tags: fields.tags(), created_at: fields.timestamp("created_at"), updated_at: None };
+        let _ = (fields.take("_comment"), fields.take("_ignore"));
         let at = fields.at.clone();
         let fields = fields.raw();
-        self.model.credentials.push(CredentialDecl { collection, id, consumer, fields, at });
+        self.model.credentials.push(CredentialDecl { collection, id, consumer, fields, stamp, at });
     }
 
     /// Given, or derived. Kong takes the reference to the owner as it is `named`, if it stands in a string.

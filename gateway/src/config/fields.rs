@@ -7,7 +7,7 @@ use signet_plugin_api::{RawConfig, boolean_word, nearest};
 use smallvec::SmallVec;
 
 use super::{
-    At, Known,
+    At, Known, Stamp,
     checks::{self, Check},
     mistake::Notes,
     trace::{How, Trace},
@@ -174,6 +174,12 @@ impl<'c> Fields<'c> {
         self.texts("tags", checks::tag).unwrap_or_default()
     }
 
+    /// `tags` and times.
+    pub(super) fn stamp(&mut self) -> Stamp {
+        let (created_at, updated_at) = (self.timestamp("created_at"), self.timestamp("updated_at"));
+        Stamp { tags: self.tags(), created_at, updated_at }
+    }
+
     /// `id`, if there is one.
     pub(super) fn id(&mut self) -> Option<Arc<str>> {
         self.checked("id", checks::uuid).map(|id| id.to_ascii_lowercase().into())
@@ -258,6 +264,9 @@ impl<'c> Fields<'c> {
             self.cx.notes.mistake(at.clone(), format!("expected a string, found {}{hint}", kind(&value)));
             return None;
         };
+        if self.cx.vaults.keeps(&text) {
+            return Some(text);
+        }
         let resolved = match self.cx.vaults.resolve(&text) {
             Ok(resolved) => resolved,
             Err(reason) => {

@@ -6,7 +6,7 @@ use serde_yaml::Value;
 use signet_plugin_api::{Consumer, ConsumerGroup};
 
 use super::{
-    At, ConsumerDecl, ConsumerGroupDecl, checks,
+    At, ConsumerDecl, ConsumerGroupDecl, Stamp, checks,
     draft::{Draft, Parent, Waiting},
     fields::Fields,
     index::Added,
@@ -17,6 +17,7 @@ pub(super) struct Joining {
     pub(super) consumer: Consumer,
     /// Positions in the model, in no order, perhaps twice.
     pub(super) groups: Vec<usize>,
+    pub(super) stamp: Stamp,
     pub(super) at: At,
 }
 
@@ -46,10 +47,10 @@ impl Draft<'_> {
         let parent = Parent::ConsumerGroup(position);
         self.waiting_plugins.extend(plugins.into_iter().map(|(at, value)| Waiting { at, value, parent }));
         self.waiting_members.extend(members.into_iter().map(|(at, value)| (position, at, value)));
-        let tags = fields.tags();
-        let _ = (fields.timestamp("created_at"), fields.timestamp("updated_at"));
+        let stamp = fields.stamp();
+        let tags = stamp.tags.clone();
         let group = Arc::new(ConsumerGroup { name: name.unwrap_or_else(|| Arc::clone(&id)), id, tags });
-        self.model.consumer_groups.push(ConsumerGroupDecl { group, at: fields.at.clone() });
+        self.model.consumer_groups.push(ConsumerGroupDecl { group, stamp, at: fields.at.clone() });
         fields.finish();
     }
 
@@ -68,12 +69,12 @@ impl Draft<'_> {
         for (at, membership) in memberships {
             self.membership(at, membership);
         }
-        for Joining { mut consumer, groups, at } in std::mem::take(&mut self.joining) {
+        for Joining { mut consumer, groups, stamp, at } in std::mem::take(&mut self.joining) {
             let groups = groups.into_iter().filter_map(|group| self.model.consumer_groups.get(group));
             consumer.groups = groups.map(|decl| Arc::clone(&decl.group)).collect();
             consumer.groups.sort_by(|one, other| one.name.cmp(&other.name));
             consumer.groups.dedup_by(|one, other| one.id == other.id);
-            self.model.consumers.push(ConsumerDecl { consumer: Arc::new(consumer), at });
+            self.model.consumers.push(ConsumerDecl { consumer: Arc::new(consumer), stamp, at });
         }
     }
 

@@ -61,7 +61,7 @@ impl Draft<'_> {
             rotate_every,
             publish_before: period(&mut fields, "publish_before").unwrap_or(A_DAY),
             retire_after: period(&mut fields, "retire_after").unwrap_or(A_DAY),
-            tags: entity(&mut fields),
+            stamp: fields.stamp(),
             at: fields.at.clone(),
         });
         fields.finish();
@@ -96,10 +96,10 @@ impl Draft<'_> {
             fields.wrong("not_after", "lies before `not_before`: the key would never sign");
         }
         let material = material(&mut fields).filter(|_| unique);
-        let (tags, at) = (entity(&mut fields), fields.at.clone());
+        let (stamp, at) = (fields.stamp(), fields.at.clone());
         fields.finish();
         if let Ok(set) = set {
-            self.model.keys.push(KeyDecl { id, name, set, kid, material, not_before, not_after, tags, at });
+            self.model.keys.push(KeyDecl { id, name, set, kid, material, not_before, not_after, stamp, at });
         }
     }
 
@@ -178,10 +178,4 @@ fn moment(fields: &mut Fields<'_>, key: &'static str) -> Option<u64> {
 /// Names, kids and paths.
 fn label(text: &str) -> Check {
     checks::demand(!text.is_empty() && !text.contains(char::is_control), "expected a text, without control characters")
-}
-
-/// The tags; the notes that all entities have are passed over.
-fn entity(fields: &mut Fields<'_>) -> Vec<String> {
-    let _ = (fields.timestamp("created_at"), fields.timestamp("updated_at"));
-    fields.tags()
 }

@@ -40,7 +40,7 @@ pub use at::At;
 pub use mistake::{LoadErrors, Mistake};
 pub use model::{
     CaCertificateDecl, CertificateDecl, ConsumerDecl, ConsumerGroupDecl, CredentialDecl, KeyDecl, KeyMaterial,
-    KeySetDecl, Model, Pem, PluginDecl, RouteDecl, Secret, ServiceDecl, SniDecl,
+    KeySetDecl, Model, Pem, PluginDecl, RouteDecl, Secret, ServiceDecl, SniDecl, Stamp, VaultDecl,
 };
 pub use places::Places;
 pub use text::{Content, Text};

@@ -12,6 +12,8 @@ use super::At;
 #[derive(Debug, Default)]
 pub struct Model {
     /// In the order of the file.
+    pub vaults: Vec<VaultDecl>,
+    /// In the order of the file.
     pub certificates: Vec<CertificateDecl>,
     /// In the order of the file.
     pub ca_certificates: Vec<CaCertificateDecl>,
@@ -33,6 +35,32 @@ pub struct Model {
     pub credentials: Vec<CredentialDecl>,
 }
 
+/// What every entity has for those who look after it.
+#[derive(Debug, Clone, Default)]
+pub struct Stamp {
+    /// `tags`
+    pub tags: Vec<String>,
+    /// In seconds since 1970, if the file says so.
+    pub created_at: Option<i64>,
+    /// The same.
+    pub updated_at: Option<i64>,
+}
+
+/// A vault: another name for the environment.
+#[derive(Debug)]
+pub struct VaultDecl {
+    /// Its UUID.
+    pub id: Arc<str>,
+    /// What references name it by.
+    pub prefix: String,
+    /// `description`
+    pub description: Option<String>,
+    /// What the names of its variables begin with.
+    pub variables: String,
+    /// `tags` and times.
+    pub stamp: Stamp,
+}
+
 /// A certificate with its key, for the server names that are its own and for services that want one of us.
 #[derive(Debug)]
 pub struct CertificateDecl {
@@ -46,6 +74,8 @@ pub struct CertificateDecl {
     pub alternative: Option<(Pem, Pem)>,
     /// Its names.
     pub snis: Vec<SniDecl>,
+    /// `tags` and times.
+    pub stamp: Stamp,
     /// Where it stands.
     pub at: At,
 }
@@ -53,8 +83,12 @@ pub struct CertificateDecl {
 /// A server name of a certificate.
 #[derive(Debug)]
 pub struct SniDecl {
+    /// Its UUID.
+    pub id: Arc<str>,
     /// In lower case, without a dot at its end: a name, `*.a.test`, `a.*` or `*`.
     pub name: Arc<str>,
+    /// `tags` and times.
+    pub stamp: Stamp,
     /// Where it stands.
     pub at: At,
 }
@@ -68,6 +102,8 @@ pub struct CaCertificateDecl {
     pub cert: Pem,
     /// `cert_digest`: its SHA-256 in lower-case hexadecimal.
     pub digest: Option<String>,
+    /// `tags` and times.
+    pub stamp: Stamp,
     /// Where it stands.
     pub at: At,
 }
@@ -89,8 +125,8 @@ pub struct KeySetDecl {
     pub publish_before: u64,
     /// For how many seconds they can see it afterwards.
     pub retire_after: u64,
-    /// `tags`
-    pub tags: Vec<String>,
+    /// `tags` and times.
+    pub stamp: Stamp,
     /// Where it stands.
     pub at: At,
 }
@@ -112,8 +148,8 @@ pub struct KeyDecl {
     pub not_before: Option<u64>,
     /// Until when.
     pub not_after: Option<u64>,
-    /// `tags`
-    pub tags: Vec<String>,
+    /// `tags` and times.
+    pub stamp: Stamp,
     /// Where it stands.
     pub at: At,
 }
@@ -170,6 +206,8 @@ pub struct RouteDecl {
 pub struct ConsumerDecl {
     /// The entity.
     pub consumer: Arc<Consumer>,
+    /// `tags` and times.
+    pub stamp: Stamp,
     /// Where it stands.
     pub at: At,
 }
@@ -179,6 +217,8 @@ pub struct ConsumerDecl {
 pub struct ConsumerGroupDecl {
     /// The entity.
     pub group: Arc<ConsumerGroup>,
+    /// `tags` and times.
+    pub stamp: Stamp,
     /// Where it stands.
     pub at: At,
 }
@@ -205,8 +245,8 @@ pub struct PluginDecl {
     pub consumer: Option<usize>,
     /// On requests of consumers in this group; never together with a consumer.
     pub consumer_group: Option<usize>,
-    /// `tags`.
-    pub tags: Vec<String>,
+    /// `tags` and times.
+    pub stamp: Stamp,
     /// Where it stands; its configuration stands at `config` below.
     pub at: At,
 }
@@ -221,6 +261,8 @@ pub struct CredentialDecl {
     pub consumer: usize,
     /// Its own fields, references resolved.
     pub fields: RawConfig,
+    /// `tags` and times.
+    pub stamp: Stamp,
     /// Where it stands.
     pub at: At,
 }

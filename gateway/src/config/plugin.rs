@@ -54,8 +54,7 @@ impl Draft<'_> {
             ids::derive("plugins", &ids::joined("plugins", parts.get(..used).unwrap_or(&parts)))
         });
         self.plugins.add(&fields, instance_name.as_deref().map(Into::into).as_ref(), &id);
-        let _ = (fields.timestamp("created_at"), fields.timestamp("updated_at"));
-        let (protocols, tags, at) = (protocol::list(&mut fields, &REQUESTS), fields.tags(), fields.at.clone());
+        let (protocols, stamp, at) = (protocol::list(&mut fields, &REQUESTS), fields.stamp(), fields.at.clone());
         fields.finish();
         let Scope { service, route, consumer, consumer_group } = scope;
         self.model.plugins.push(PluginDecl {
@@ -69,7 +68,7 @@ impl Draft<'_> {
             route,
             consumer,
             consumer_group,
-            tags,
+            stamp,
             at,
         });
     }
@@ -148,7 +147,7 @@ impl Draft<'_> {
 fn config(fields: &mut Fields<'_>, enabled: bool) -> RawConfig {
     match fields.take("config") {
         None => RawConfig::default(),
-        Some(_) if !enabled => RawConfig::default(),
+        Some(_) if !enabled && !fields.cx.vaults.keep() => RawConfig::default(),
         Some(mut value @ Value::Mapping(_)) => {
             resolve(fields.cx, &fields.at.key("config"), &mut value);
             match value {

@@ -18,11 +18,28 @@ pub(super) struct Vaults<'a> {
     env: &'a Env<'a>,
     /// The prefixes of variables, by the prefix of the vault entity: `{vault://my-env/x}`.
     named: RefCell<HashMap<String, String>>,
+    /// References stay as they are written.
+    kept: bool,
 }
 
 impl<'a> Vaults<'a> {
     pub(super) fn new(env: &'a Env<'a>) -> Self {
-        Self { env, named: RefCell::default() }
+        Self { env, named: RefCell::default(), kept: false }
+    }
+
+    /// Leaves every reference as it is written: for whoever looks at a file, and must see no secret.
+    pub(super) fn keeping(self) -> Self {
+        Self { kept: true, ..self }
+    }
+
+    /// Whether it does that.
+    pub(super) fn keep(&self) -> bool {
+        self.kept
+    }
+
+    /// Whether this text is a reference that stays as it is: nothing can be said about what it stands for.
+    pub(super) fn keeps(&self, text: &str) -> bool {
+        self.kept && reference(text).is_some()
     }
 
     /// Adds a vault entity over the environment; false when its name is taken.
@@ -34,6 +51,7 @@ impl<'a> Vaults<'a> {
     /// What a reference stands for; None when `text` is not a reference. The reason of an error never holds a secret.
     pub(super) fn resolve(&self, text: &str) -> Result<Option<String>, String> {
         match reference(text) {
+            Some(_) if self.kept => Ok(None),
             Some(inner) => {
                 self.look_up(&Reference::parse(inner)?).map(Some).map_err(|reason| format!("`{text}`: {reason}"))
             }

@@ -1,6 +1,6 @@
 //! Vault entities: other names for the environment, with a prefix of their own.
 
-use super::{checks, draft::Draft, fields::Fields};
+use super::{VaultDecl, checks, draft::Draft, fields::Fields, ids};
 
 impl Draft<'_> {
     /// Reads all vaults of a file, before anything that may refer to them.
@@ -24,9 +24,13 @@ impl Draft<'_> {
             match prefix {
                 Some(prefix) if prefix == "env" => fields.wrong("prefix", "`env` is the name of the vault itself"),
                 Some(prefix) => {
-                    if !self.cx.vaults.add(prefix.clone(), variables.unwrap_or_default()) {
+                    let variables = variables.unwrap_or_default();
+                    if !self.cx.vaults.add(prefix.clone(), variables.clone()) {
                         fields.wrong("prefix", format!("prefix `{prefix}` is taken by another vault"));
                     }
+                    let id = fields.id().unwrap_or_else(|| ids::derive("vaults", &prefix));
+                    let (description, stamp) = (fields.text("description"), fields.stamp());
+                    self.model.vaults.push(VaultDecl { id, prefix, description, variables, stamp });
                 }
                 None if has_prefix => {}
                 None => fields.cx.notes.mistake(fields.at.clone(), "a vault needs a `prefix`"),
