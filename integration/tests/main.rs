@@ -10,6 +10,8 @@
 
 mod acl;
 mod admin;
+mod admin_config;
+mod admin_entities;
 mod attacks;
 mod bad_files;
 mod bad_input;

@@ -3,6 +3,11 @@
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+const JSON: &str = "application/json; charset=utf-8";
+
+/// What a resource that can only be read has.
+const READ: &str = "GET, HEAD, OPTIONS";
+
 /// An answer before it has headers.
 #[derive(Debug)]
 pub(crate) enum Answer {
@@ -10,6 +15,8 @@ pub(crate) enum Answer {
     Json(StatusCode, Value),
     /// Text of another type.
     Text(&'static str, Vec<u8>),
+    /// JSON that is text already.
+    TextOf(StatusCode, String),
     /// Only a status: 204, 304.
     Empty(StatusCode),
     /// To OPTIONS: the methods of the resource.
@@ -19,7 +26,6 @@ pub(crate) enum Answer {
     /// A credential is missing or wrong.
     Unauthorized,
     /// JSON, and after how many seconds another try may be worth it.
-    #[allow(dead_code, reason = "for loads that have to wait for another")]
     Later(StatusCode, u64, Value),
     /// JSON, and the end of the connection: what follows on it was not read.
     Last(StatusCode, Value),
@@ -29,6 +35,27 @@ impl Answer {
     /// 200 with JSON.
     pub(crate) fn ok(body: Value) -> Self {
         Self::Json(StatusCode::OK, body)
+    }
+
+    /// 200 with JSON that is text already.
+    pub(crate) fn text(body: String) -> Self {
+        Self::TextOf(StatusCode::OK, body)
+    }
+
+    /// A mistake by Kong's number and name.
+    pub(crate) fn kong_error(status: StatusCode, code: u8, name: &str, message: String) -> Self {
+        Self::Json(status, json!({"code": code, "name": name, "message": message}))
+    }
+
+    /// The same, with the fields that are wrong.
+    pub(crate) fn kong_error_in(status: StatusCode, code: u8, name: &str, message: String, fields: Value) -> Self {
+        Self::Json(status, json!({"code": code, "name": name, "message": message, "fields": fields}))
+    }
+
+    /// Entities are changed by configurations only; `what` is `cannot create 'services' entities`.
+    pub(crate) fn needs_database(what: &str) -> Self {
+        let message = format!("{what} when not using a database");
+        Self::kong_error(StatusCode::METHOD_NOT_ALLOWED, 12, "operation unsupported", message)
     }
 
     /// `{"message": …}`
@@ -59,8 +86,12 @@ impl Answer {
     /// With headers.
     pub(super) fn response(self) -> Response<Vec<u8>> {
         match self {
+            Self::Json(StatusCode::METHOD_NOT_ALLOWED, body) => {
+                with(json_response(StatusCode::METHOD_NOT_ALLOWED, &body), header::ALLOW, READ)
+            }
             Self::Json(status, body) | Self::Last(status, body) => json_response(status, &body),
             Self::Text(content_type, body) => response(StatusCode::OK, content_type, body),
+            Self::TextOf(status, body) => response(status, JSON, body.into_bytes()),
             Self::Empty(status) => {
                 let mut response = Response::new(Vec::new());
                 *response.status_mut() = status;
@@ -86,7 +117,7 @@ impl Answer {
 
 /// A JSON answer with its length.
 pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response<Vec<u8>> {
-    response(status, "application/json; charset=utf-8", format!("{body:#}\n").into_bytes())
+    response(status, JSON, format!("{body:#}\n").into_bytes())
 }
 
 fn response(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {

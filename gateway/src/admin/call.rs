@@ -1,5 +1,4 @@
 //! One request of an operator: its path in segments, its arguments, and its body up to a bound.
-#![allow(dead_code, reason = "resources that take arguments and bodies are on their way")]
 
 use std::{borrow::Cow, time::Duration};
 
@@ -53,6 +52,17 @@ impl<'a> Call<'a> {
     /// The headers.
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.session.req_header().headers
+    }
+
+    /// The method as it was asked for.
+    pub(crate) fn asked(&self) -> &Method {
+        &self.session.req_header().method
+    }
+
+    /// The type of the body, in lower case and without its parameters.
+    pub(crate) fn media_type(&self) -> Option<String> {
+        let media = self.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+        Some(media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
     }
 
     /// The method, when the resource has it; HEAD is GET. `methods` are as `Allow` lists them: `GET, HEAD, OPTIONS`.

@@ -2,11 +2,18 @@
 
 mod answer;
 mod call;
+mod config;
+mod entities;
+mod flattened;
 mod guard;
+mod inventory;
 mod listener;
 mod log_level;
 mod node;
+mod page;
+mod root;
 mod routes;
+mod schemas;
 mod serve;
 mod status;
 

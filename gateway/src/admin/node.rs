@@ -2,10 +2,25 @@
 
 use std::{
     sync::{Arc, atomic::AtomicUsize},
-    time::SystemTime,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::{logging::Level, metrics::Metrics, reload::Reloader, runtime::Current, server::Leaving};
+use signet_plugin_api::Registry;
+use tokio::{
+    sync::{Mutex, Semaphore},
+    task::spawn_blocking,
+};
+
+use super::{config, inventory::Inventory};
+use crate::{
+    config::{Known, as_written},
+    logging::Level,
+    metrics::Metrics,
+    reload::Reloader,
+    runtime::Current,
+    server::Leaving,
+    settings::Settings,
+};
 
 /// One for all listeners of operators.
 #[derive(Debug)]
@@ -24,4 +39,41 @@ pub(crate) struct Node {
     pub leaving: Arc<Leaving>,
     /// How much the error log says.
     pub log_level: Arc<Level>,
+    /// The plugins that there are.
+    pub registry: Arc<Registry>,
+    /// How the process was set up.
+    pub settings: Arc<Settings>,
+    /// Turns to post a configuration.
+    pub posting: Semaphore,
+    /// The entities of what serves, once somebody has asked for them, with the number of the configuration.
+    pub entities: Mutex<Option<(u64, Arc<Inventory>)>>,
+}
+
+impl Node {
+    /// Turns to post a configuration, none taken.
+    pub(crate) fn turns() -> Semaphore {
+        Semaphore::new(config::AT_ONCE)
+    }
+
+    /// The entities of what serves. They are made once for each configuration, when somebody asks, on a thread that serves no
+    /// requests. None only when that thread is broken.
+    pub(crate) async fn inventory(&self) -> Option<Arc<Inventory>> {
+        let mut kept = self.entities.lock().await;
+        let served = self.reloader.served();
+        let generation = served.as_ref().map_or(0, |served| served.generation);
+        if let Some((_, inventory)) = kept.as_ref().filter(|(known, _)| *known == generation) {
+            return Some(Arc::clone(inventory));
+        }
+        // The one before is of no use to anybody.
+        *kept = None;
+        let (registry, loaded) = (Arc::clone(&self.registry), self.reloader.status().success.at);
+        let loaded = loaded.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let make = move || {
+            let model = served.map(|served| as_written(&served.text, &Known::of(&registry))).unwrap_or_default();
+            Inventory::of(model, &registry, loaded)
+        };
+        let inventory = Arc::new(spawn_blocking(make).await.ok()?);
+        *kept = Some((generation, Arc::clone(&inventory)));
+        Some(inventory)
+    }
 }

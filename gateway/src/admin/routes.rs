@@ -1,6 +1,8 @@
 //! From a path to its resource: one line each.
 
-use super::{Answer, Call, Node, log_level, status};
+use std::sync::Arc;
+
+use super::{Answer, Call, Node, config, entities, log_level, root, schemas, status};
 
 /// The status listener: health for load balancers, metrics for Prometheus.
 ///
@@ -25,13 +27,21 @@ pub(super) async fn status(node: &Node, call: &mut Call<'_>) -> Result<Answer, A
 ///
 /// # Errors
 /// As [`status`].
-pub(super) async fn admin(node: &Node, call: &mut Call<'_>) -> Result<Answer, Answer> {
+pub(super) async fn admin(node: &Arc<Node>, call: &mut Call<'_>) -> Result<Answer, Answer> {
     let segments = call.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match *segments {
-        [""] => call.get().map(|()| status::root()),
+        [""] => root::root(node, call).await,
+        ["status" | "metrics"] | ["status", "ready"] | ["config", "status"] => status(node, call).await,
         ["debug", "node", "log-level"] => call.get().map(|()| log_level::show(node)),
         ["debug", "node", "log-level", level] => log_level::change(node, call, level),
-        _ => status(node, call).await,
+        ["config"] => config::post(node, call).await,
+        ["plugins", "enabled"] => root::plugins(node, call),
+        ["schemas", "plugins", "validate"] => schemas::validate_plugin(node, call).await,
+        ["schemas", "plugins", name] => schemas::plugin(node, call, name),
+        ["schemas", entity] => schemas::entity(node, call, entity),
+        ["tags"] => entities::tags(node, call, None).await,
+        ["tags", tag] => entities::tags(node, call, Some(tag)).await,
+        _ => entities::entities(node, call, &segments).await,
     }
 }

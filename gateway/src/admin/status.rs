@@ -8,11 +8,6 @@ use tracing::error;
 
 use super::{Answer, Node};
 
-/// `/`
-pub(super) fn root() -> Answer {
-    Answer::ok(json!({"tagline": "Welcome to signet", "version": env!("CARGO_PKG_VERSION")}))
-}
-
 /// `/status`
 pub(super) fn report(node: &Node) -> Answer {
     let snapshot = node.current.pin();

@@ -83,9 +83,10 @@ pub(super) fn run(registry: Registry, arguments: Arguments) -> ExitCode {
         Err(code) => return code,
     };
     let file = arguments.config.or_else(|| settings.declarative_config.clone());
-    let loader = Loader::new(Arc::new(registry), Arc::clone(&settings), Arc::clone(&parts), file);
+    let registry = Arc::new(registry);
+    let loader = Loader::new(Arc::clone(&registry), Arc::clone(&settings), Arc::clone(&parts), file);
     let Ok(reloader) = Reloader::begin(loader, !settings.admin.listen.is_empty()) else { return ExitCode::from(2) };
-    let served = serve(&settings, &reloader, &parts, &logs, inherited);
+    let served = serve(&settings, &registry, &reloader, &parts, &logs, inherited);
     logs.flush(LAST_LINES);
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,7 +113,8 @@ fn parts(
 }
 
 fn serve(
-    settings: &Settings,
+    settings: &Arc<Settings>,
+    registry: &Arc<Registry>,
     reloader: &Arc<Reloader>,
     parts: &Parts,
     logs: &Logs,
@@ -147,6 +149,10 @@ fn serve(
         since: SystemTime::now(),
         leaving: server.leaving(),
         log_level: Arc::clone(logs.level()),
+        registry: Arc::clone(registry),
+        settings: Arc::clone(settings),
+        posting: Node::turns(),
+        entities: Default::default(),
     };
 
     let conf = pingora_conf(settings.threads, settings.upstream_keepalive_pool_size);

@@ -34,7 +34,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use signet_plugin_api::Registry;
+use signet_plugin_api::{RawConfig, Registry};
 
 pub use at::At;
 pub use mistake::{LoadErrors, Mistake};
@@ -136,7 +136,7 @@ pub fn from_text(text: String, source: &Path, known: &Known, env: &Env<'_>) -> R
 /// # Errors
 /// Every mistake of it.
 pub fn parse(text: &Text, known: &Known, env: &Env<'_>) -> Result<Loaded, LoadErrors> {
-    traced(text, known, env, None)
+    traced(text, known, Vaults::new(env), None)
 }
 
 /// The same as [`load`]; what became of each field is kept in `trace`.
@@ -144,10 +144,32 @@ pub fn parse(text: &Text, known: &Known, env: &Env<'_>) -> Result<Loaded, LoadEr
 /// # Errors
 /// Every mistake of the file.
 pub(crate) fn load_traced(path: &Path, known: &Known, env: &Env<'_>, trace: &Trace) -> Result<Loaded, LoadErrors> {
-    traced(&Text::read(path)?, known, env, Some(trace))
+    traced(&Text::read(path)?, known, Vaults::new(env), Some(trace))
 }
 
-fn traced(text: &Text, known: &Known, env: &Env<'_>, trace: Option<&Trace>) -> Result<Loaded, LoadErrors> {
+/// Reads a text for whoever looks at it: references stay as they are written, and what is wrong is left out.
+pub(crate) fn as_written(text: &Text, known: &Known) -> Model {
+    match traced(text, known, Vaults::new(&|_| None).keeping(), None) {
+        Ok(loaded) => loaded.model,
+        Err(errors) => errors.partial.map(|partial| partial.model).unwrap_or_default(),
+    }
+}
+
+/// The values of a text, as JSON; None when it is none.
+pub(crate) fn plain_values(text: &str, json: bool) -> Option<serde_json::Value> {
+    let values = read::values(text, json, &Places::new(text.into())).ok()?;
+    serde_json::to_value(values).ok()
+}
+
+/// A configuration of a plugin out of JSON.
+pub(crate) fn raw_config(config: serde_json::Value) -> Option<RawConfig> {
+    match serde_yaml::to_value(config).ok()? {
+        serde_yaml::Value::Mapping(members) => Some(RawConfig::strict(members)),
+        _ => None,
+    }
+}
+
+fn traced(text: &Text, known: &Known, vaults: Vaults<'_>, trace: Option<&Trace>) -> Result<Loaded, LoadErrors> {
     let Text { content, source, base, json } = text;
     let (text, json) = (content, *json);
     let places = Places::new(text.clone());
@@ -156,7 +178,7 @@ fn traced(text: &Text, known: &Known, env: &Env<'_>, trace: Option<&Trace>) -> R
         warnings: Vec::new(),
         partial: None,
     })?;
-    let (vaults, notes, old_paths) = (Vaults::new(env), Notes::default(), Cell::new(false));
+    let (notes, old_paths) = (Notes::default(), Cell::new(false));
     let context = Context { known, vaults, notes, old_paths, yaml: !json, trace };
     let model = Draft::read(&context, root);
     let (mistakes, warnings) = context.notes.render(&places);

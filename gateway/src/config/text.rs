@@ -82,6 +82,12 @@ impl From<String> for Content {
     }
 }
 
+impl From<Zeroizing<String>> for Content {
+    fn from(text: Zeroizing<String>) -> Self {
+        Self(Arc::new(text))
+    }
+}
+
 impl From<&str> for Content {
     fn from(text: &str) -> Self {
         text.to_owned().into()

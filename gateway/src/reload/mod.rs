@@ -26,7 +26,7 @@ use crate::{
 
 pub(crate) use self::{
     loader::{Loader, Parts, hosts},
-    status::{Cause, LastLoad, Loads},
+    status::{Cause, LastLoad, Loads, Told},
 };
 use self::{
     meters::LoadMeters,
@@ -42,7 +42,6 @@ pub(crate) struct Reloader {
 }
 
 /// A configuration that somebody sent.
-#[allow(dead_code, reason = "for the admin listener")]
 pub(crate) struct Posted {
     /// YAML or JSON.
     pub text: Content,
@@ -53,17 +52,16 @@ pub(crate) struct Posted {
 }
 
 /// A posted configuration that serves.
-#[allow(dead_code, reason = "for the admin listener")]
 #[derive(Debug)]
 pub(crate) struct Loaded {
     /// What became of it.
+    #[allow(dead_code, reason = "who posts asks for the entities instead")]
     pub load: Arc<LastLoad>,
     /// False when it did so before and `check_hash` asked.
     pub changed: bool,
 }
 
 /// A posted configuration that does not.
-#[allow(dead_code, reason = "for the admin listener")]
 #[derive(Debug)]
 pub(crate) enum Refused {
     /// It has mistakes.
@@ -73,7 +71,6 @@ pub(crate) enum Refused {
 }
 
 /// The text of what serves.
-#[allow(dead_code, reason = "for the admin listener")]
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
     /// The number of the configuration, from 1.
@@ -163,7 +160,6 @@ impl Reloader {
     ///
     /// # Errors
     /// When it has mistakes; what served goes on to do so.
-    #[allow(dead_code, reason = "for the admin listener")]
     pub(crate) fn post(&self, posted: Posted) -> Result<Loaded, Refused> {
         let (answer, answered) = bounded(1);
         self.orders.send(Order::Post(posted, answer)).map_err(|_| Refused::Ending)?;
@@ -176,7 +172,6 @@ impl Reloader {
     }
 
     /// The text of what serves, if it is kept and there is one.
-    #[allow(dead_code, reason = "for the admin listener")]
     pub(crate) fn served(&self) -> Option<Served> {
         self.shared.board().served.clone()
     }

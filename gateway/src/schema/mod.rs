@@ -1,16 +1,12 @@
 //! What a declarative file may hold, for editors and for those who ask the admin listener.
 
 mod file;
-#[allow(dead_code, reason = "for the admin listener")]
 mod kong;
 mod relaxed;
-#[allow(dead_code, reason = "for the admin listener and explain")]
 mod shown;
 
 pub(crate) use file::file;
-#[allow(unused_imports, reason = "for the admin listener")]
 pub(crate) use kong::{entity_fields, plugin_fields};
-#[allow(unused_imports, reason = "for the admin listener and explain")]
 pub(crate) use shown::{shown, shown_raw};
 
 use serde_json::{Map, Value};

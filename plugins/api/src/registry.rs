@@ -24,6 +24,7 @@ pub struct Registration {
     pub at_default: &'static [(&'static str, &'static str)],
     phases: u8,
     schema: fn() -> serde_json::Value,
+    check: fn(RawConfig) -> Result<(), Vec<ConfigError>>,
     compile: CompileFn,
 }
 
@@ -42,6 +43,7 @@ impl Registration {
             phases: P::PHASES.iter().fold(0, |all, phase| all | *phase as u8),
             at_default: P::AT_DEFAULT,
             schema: || schema::of::<P::Config>(P::AT_DEFAULT, P::NULL_IS_MEANT),
+            check: |raw| decode::<P::Config>(raw.keeping_nulls(P::NULL_IS_MEANT), P::AT_DEFAULT).map(drop),
             compile: |raw, scope| {
                 let config = decode(raw.keeping_nulls(P::NULL_IS_MEANT), P::AT_DEFAULT)?;
                 let handler = P::compile(config, scope).map_err(|error| vec![error])?;
@@ -68,6 +70,14 @@ impl Registration {
     /// Made anew at each call.
     pub fn schema(&self) -> serde_json::Value {
         (self.schema)()
+    }
+
+    /// Decodes one configuration: whether its fields are there and of their types.
+    ///
+    /// # Errors
+    /// Every mistake of it that can be told without the rest of the file.
+    pub fn check(&self, raw: RawConfig) -> Result<(), Vec<ConfigError>> {
+        (self.check)(raw)
     }
 
     /// Decodes and compiles one configuration.

@@ -12,8 +12,11 @@ use crate::config::{Model, Stamp};
 type Found = HashMap<&'static str, Vec<Entity>>;
 type Id = Option<Arc<str>>;
 
+/// A consumer and a group that it is in.
+pub(super) type Member = (Arc<str>, Arc<str>);
+
 /// The entities by kind, and who is in which group.
-pub(super) fn gather(model: Model, registry: &Registry, loaded: u64) -> (Found, Vec<(Arc<str>, Arc<str>)>) {
+pub(super) fn gather(model: Model, registry: &Registry, loaded: u64) -> (Found, Vec<Member>) {
     let mut gathered = Gathered { found: Found::new(), loaded, ids: Ids::of(&model) };
     let of = |decl: &crate::config::ConsumerDecl| {
         let consumer = Arc::clone(&decl.consumer.id);
@@ -66,8 +69,8 @@ impl Gathered {
             let service = &*decl.service;
             let certificate = at(&self.ids.certificates, decl.client_certificate);
             let authorities = decl.ca_certificates.as_ref();
-            let authorities: Option<Vec<Id>> =
-                authorities.map(|list| list.iter().map(|position| at(&self.ids.authorities, Some(*position))).collect());
+            let authorities: Option<Vec<Id>> = authorities
+                .map(|list| list.iter().map(|position| at(&self.ids.authorities, Some(*position))).collect());
             let shape = shapes::service(service, certificate.as_deref(), authorities);
             let Service { id, name, created_at, updated_at, tags, .. } = service;
             let stamp = Stamp { tags: tags.clone(), created_at: *created_at, updated_at: *updated_at };
@@ -123,7 +126,6 @@ impl Gathered {
             let key = shape.get(*unique).and_then(Value::as_str).filter(|_| !is_secret).map(Arc::from);
             shape.insert("consumer".to_owned(), shapes::reference(consumer.as_deref()));
             self.add(decl.collection, &decl.id, key, &decl.stamp, [consumer], shape);
-            // Kong's credentials know when they were made, and nothing of later.
         }
     }
 

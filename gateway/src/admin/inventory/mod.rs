@@ -18,8 +18,8 @@ pub(crate) use kinds::Kind;
 #[derive(Debug)]
 pub(crate) struct Inventory {
     collections: Vec<Collection>,
-    /// Ids of consumers and of the groups that they are in.
-    members: Vec<(Arc<str>, Arc<str>)>,
+    /// Who is in which group.
+    members: Vec<gather::Member>,
 }
 
 /// All entities of a kind.

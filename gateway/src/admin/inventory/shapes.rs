@@ -15,7 +15,11 @@ use crate::{
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
 
-pub(super) fn service(service: &Service, certificate: Option<&str>, authorities: Option<Vec<Option<Arc<str>>>>) -> Members {
+pub(super) fn service(
+    service: &Service,
+    certificate: Option<&str>,
+    authorities: Option<Vec<Option<Arc<str>>>>,
+) -> Members {
     members(json!({
         "name": service.name,
         "protocol": service.protocol,
