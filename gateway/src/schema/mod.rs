@@ -7,7 +7,9 @@ mod shown;
 
 pub(crate) use file::file;
 pub(crate) use kong::{entity_fields, plugin_fields};
-pub(crate) use shown::{shown, shown_raw};
+#[allow(unused_imports, reason = "for explain")]
+pub(crate) use shown::shown;
+pub(crate) use shown::shown_raw;
 
 use serde_json::{Map, Value};
 

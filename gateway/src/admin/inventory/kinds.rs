@@ -41,13 +41,13 @@ const CORE: [Kind; 12] = [
     plain("vaults", "prefix", &[]),
 ];
 
-/// The names in paths of credentials that are not those in a file.
-const CREDENTIALS: [(&str, &str, &str); 5] = [
-    ("basicauth_credentials", "basic-auths", "basic-auth"),
-    ("hmacauth_credentials", "hmac-auths", "hmac-auth"),
-    ("jwt_secrets", "jwts", "jwt"),
-    ("keyauth_credentials", "key-auths", "key-auth"),
-    ("mtls_auth_credentials", "mtls-auths", "mtls-auth"),
+/// The names in paths of credentials that are not those in a file. Below a consumer they stand in the singular.
+const CREDENTIALS: [(&str, &str); 5] = [
+    ("basicauth_credentials", "basic-auths"),
+    ("hmacauth_credentials", "hmac-auths"),
+    ("jwt_secrets", "jwts"),
+    ("keyauth_credentials", "key-auths"),
+    ("mtls_auth_credentials", "mtls-auths"),
 ];
 
 /// Those of every gateway, and the credentials of the plugins that are registered.
@@ -58,8 +58,8 @@ pub(crate) fn all(registry: &Registry) -> Vec<Kind> {
         if kinds.iter().any(|kind| kind.name == name) {
             continue;
         }
-        let paths = CREDENTIALS.iter().find(|(known, ..)| *known == name);
-        let (path, nested) = paths.map_or((name, name), |(_, path, nested)| (path, nested));
+        let path = CREDENTIALS.iter().find(|(known, _)| *known == name).map(|(_, path)| *path);
+        let (path, nested) = path.map_or((name, name), |path| (path, path.strip_suffix('s').unwrap_or(path)));
         // What is secret cannot be looked for: nothing keeps it.
         let is_secret = credential.schema().pointer(&format!("/properties/{}/writeOnly", credential.unique)).is_some();
         let key = if is_secret { "" } else { credential.unique };

@@ -34,7 +34,7 @@ fn sets_and_keys_are_read_wherever_they_stand() {
     let model = loaded(A_SET).model;
     let [one, two] = &model.key_sets[..] else { panic!("two sets") };
     assert_eq!((one.name.as_deref(), one.directory.as_deref(), one.rotate_every), (Some("one"), None, None));
-    assert_eq!((one.publish_before, one.retire_after, one.tags.len()), (86_400, 86_400, 1));
+    assert_eq!((one.publish_before, one.retire_after, one.stamp.tags.len()), (86_400, 86_400, 1));
     assert_eq!((&*two.id, two.name.as_deref()), ("0e4d0b1e-72ad-4e26-8b6c-7a3cc45b2a10", None));
     assert_eq!((two.rotate_every, two.publish_before, two.retire_after), (Some(3600), 60, 120));
     assert_eq!(

@@ -54,7 +54,7 @@ fn file(changed: &str, change: &Value) -> String {
 }
 
 fn load(text: String, trace: Option<&Trace>) -> Result<Loaded, LoadErrors> {
-    traced(&Text::of(text, "kong.json".as_ref()), &known(), &env, trace)
+    traced(&Text::of(text, "kong.json".as_ref()), &known(), crate::config::Vaults::new(&env), trace)
 }
 
 /// The mistakes in one field of one sample.
