@@ -1,6 +1,6 @@
 //! The admin listener: who may use it, and what it is asked.
 
-use signet_integration::{Client, Gateway, Request};
+use signet_integration::{Certificate, Client, Curl, Folder, Gateway, Request};
 
 /// A file with nothing to protect.
 const EMPTY: &str = "_format_version: '3.0'\n";
@@ -79,4 +79,59 @@ fn it_is_never_open_to_the_network_by_accident() {
     let port = open.admin().port();
     let mut client = Client::connect(([127, 0, 0, 1], port).into());
     assert_eq!(client.send(&Request::get("/status").header("Host", "admin.test")).status, 200);
+}
+
+#[test]
+fn over_tls_only_clients_with_a_trusted_certificate_are_answered() {
+    let (authority, other) = (Certificate::authority("operators"), Certificate::authority("others"));
+    let (authority, other) = (authority.self_signed(), other.self_signed());
+    let server = Certificate::named("admin.test").dns("admin.test").issued_by(&authority);
+    let client = |authority| Certificate::named("an operator").issued_by(authority);
+    let folder = Folder::new();
+    let file = |name: &str, text: &str| folder.write(name, text).display().to_string();
+    let gateway = Gateway::with(EMPTY)
+        .setting("admin_listen", "127.0.0.1:0 http2 ssl")
+        .setting("admin_client_ca", &file("ca.pem", &authority.cert))
+        .setting("admin_ssl_cert", &file("cert.pem", &server.cert))
+        .setting("admin_ssl_cert_key", &file("key.pem", &server.key))
+        .start();
+    let curl = || Curl::trusting(gateway.admin(), &authority);
+    let trusted = curl().certificate(&client(&authority), &[]).get("admin.test", "/status");
+    assert_eq!((trusted.status, trusted.version.as_str()), (200, "2"), "{trusted:?}");
+    let http1 = curl().http1().certificate(&client(&authority), &[]).get("admin.test", "/services");
+    assert_eq!((http1.status, http1.version.as_str()), (200, "1.1"), "{http1:?}");
+    let page = curl().certificate(&client(&authority), &[]).header("Origin", "https://page.test");
+    assert_eq!(page.get("admin.test", "/status").status, 403, "a browser shows its certificate to any page");
+    assert_eq!(curl().get("admin.test", "/status").status, 0, "without a certificate");
+    assert_eq!(curl().certificate(&client(&other), &[]).get("admin.test", "/status").status, 0, "of another authority");
+    let plain = Client::connect(gateway.admin()).send(&Request::get("/status"));
+    assert_eq!(plain.status, 400, "{plain:?}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_named_at_start() {
+    let run = Gateway::with(EMPTY)
+        .setting("admin_listen", "127.0.0.1:0 ssl")
+        .setting("admin_client_ca", "/nonexistent/ca.pem")
+        .run();
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("admin_client_ca: /nonexistent/ca.pem: "), "{}", run.stderr);
+}
+
+#[test]
+fn the_status_listener_speaks_tls_with_a_certificate_of_its_own() {
+    let authority = Certificate::authority("a").self_signed();
+    let server = Certificate::named("status.test").dns("status.test").issued_by(&authority);
+    let folder = Folder::new();
+    let file = |name: &str, text: &str| folder.write(name, text).display().to_string();
+    // The helper waits for a listener without TLS.
+    let gateway = Gateway::with(EMPTY)
+        .setting("status_listen", "127.0.0.1:0, 127.0.0.1:0 ssl")
+        .setting("status_ssl_cert", &file("cert.pem", &server.cert))
+        .setting("status_ssl_cert_key", &file("key.pem", &server.key))
+        .start();
+    let line =
+        gateway.stderr().lines().find_map(|line| line.strip_prefix("status listening on https://").map(str::to_owned));
+    let address = line.unwrap().parse().unwrap();
+    assert_eq!(Curl::trusting(address, &authority).get("status.test", "/status/ready").status, 200);
 }
