@@ -3,11 +3,15 @@
 use std::{
     io::{self, Write},
     net::{SocketAddr, TcpStream},
+    sync::Arc,
 };
 
 use serde_json::Value;
 
-use crate::wire::{Headers, Reader};
+use crate::{
+    Secrets,
+    wire::{Headers, Reader},
+};
 
 /// A request to be; `Host: gw.test` unless another is given.
 #[derive(Debug, Clone)]
@@ -134,12 +138,23 @@ impl Response {
 
 /// One connection to the gateway.
 #[derive(Debug)]
-pub struct Client(Reader);
+pub struct Client {
+    reader: Reader,
+    secrets: Option<Arc<Secrets>>,
+}
 
 impl Client {
     /// Connects.
     pub fn connect(address: SocketAddr) -> Self {
-        Self(Reader::new(TcpStream::connect(address).expect("a connection to the gateway")))
+        let reader = Reader::new(TcpStream::connect(address).expect("a connection to the gateway"));
+        Self { reader, secrets: None }
+    }
+
+    /// What is sent is noted: no log may show the credentials in it.
+    #[must_use]
+    pub fn noted(mut self, secrets: &Arc<Secrets>) -> Self {
+        self.secrets = Some(Arc::clone(secrets));
+        self
     }
 
     /// Sends a request and reads its answer.
@@ -158,7 +173,10 @@ impl Client {
     /// # Errors
     /// When it has.
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.stream.write_all(bytes)
+        if let Some(secrets) = &self.secrets {
+            secrets.sent(bytes);
+        }
+        self.reader.stream.write_all(bytes)
     }
 
     /// Reads the answer to a request of that method; interim answers are passed over.
@@ -176,7 +194,7 @@ impl Client {
     /// # Errors
     /// When the answer is cut short.
     pub fn try_read(&mut self, method: &str) -> io::Result<Option<Response>> {
-        let Some(head) = self.0.head()? else { return Ok(None) };
+        let Some(head) = self.reader.head()? else { return Ok(None) };
         let status = head.start.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.unwrap_or_else(|| panic!("not a status line: {}", head.start));
         let (mut body, mut chunks) = (Vec::new(), None);
@@ -184,28 +202,28 @@ impl Client {
         if method == "HEAD" || status < 200 || status == 204 || status == 304 {
             // These have no body, whatever they say.
         } else if head.headers.lists("transfer-encoding", "chunked") {
-            let (decoded, count) = self.0.chunked()?;
+            let (decoded, count) = self.reader.chunked()?;
             (body, chunks) = (decoded, Some(count));
         } else if let Some(length) = length {
-            body = self.0.exact(length)?;
+            body = self.reader.exact(length)?;
         } else {
-            body = self.0.rest()?;
+            body = self.reader.rest()?;
         }
         Ok(Some(Response { status_line: head.start, status, headers: head.headers, body, chunks }))
     }
 
     /// Waits until these bytes have come; they stay to be read.
     pub fn wait_for(&mut self, bytes: &[u8]) {
-        self.0.until(bytes).expect("the bytes before the end");
+        self.reader.until(bytes).expect("the bytes before the end");
     }
 
     /// Whether the gateway has closed the connection (waits for it to do so, or to send something).
     pub fn is_closed(&mut self) -> bool {
-        self.0.at_end()
+        self.reader.at_end()
     }
 
     /// Sends nothing more.
     pub fn finish(&mut self) {
-        self.0.stream.shutdown(std::net::Shutdown::Write).expect("a half-closed connection");
+        self.reader.stream.shutdown(std::net::Shutdown::Write).expect("a half-closed connection");
     }
 }

@@ -3,10 +3,11 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
-    Client, Folder, Request, Response,
+    Client, Folder, Request, Response, Secrets,
     poll::wait_until,
     process::{Process, Run, command, command_at, signal, to_the_end},
 };
@@ -23,6 +24,9 @@ pub struct Gateway {
     config: Option<PathBuf>,
     control: PathBuf,
     successors: Vec<u32>,
+    secrets: Arc<Secrets>,
+    /// Files that it logs to.
+    logs: Vec<PathBuf>,
     folder: Folder,
 }
 
@@ -88,7 +92,7 @@ impl Gateway {
 
     /// A connection to the proxy.
     pub fn client(&self) -> Client {
-        Client::connect(self.proxy)
+        Client::connect(self.proxy).noted(&self.secrets)
     }
 
     /// One request on a connection of its own.
@@ -156,6 +160,7 @@ impl Gateway {
 
     /// Writes another configuration into its file and waits until it has loaded it, with success or without.
     pub fn reload(&self, text: &str) {
+        self.secrets.configured(text);
         std::fs::write(self.file(), text).expect("the configuration is written");
         self.hang_up();
     }
@@ -206,6 +211,18 @@ impl Gateway {
         self.successors.last().copied().unwrap_or_else(|| self.process.id())
     }
 
+    /// A secret of its configuration, or a credential that a client sent, which one of its logs shows. Looked for when it
+    /// ends, too.
+    pub fn leaked(&self) -> Option<String> {
+        self.secrets.shown_by(&self.said())
+    }
+
+    /// All that it has logged.
+    fn said(&self) -> String {
+        let files = self.logs.iter().filter_map(|file| std::fs::read_to_string(file).ok());
+        files.fold(self.stderr() + &self.stdout(), |said, file| said + &file)
+    }
+
     /// Asks it to end and waits until it has.
     pub fn terminate(mut self) -> Run {
         self.process.signal("TERM");
@@ -218,6 +235,12 @@ impl Drop for Gateway {
         for successor in &self.successors {
             // It may have ended, or handed over itself.
             signal(*successor, "KILL");
+        }
+        // A second panic would end all tests.
+        if !std::thread::panicking()
+            && let Some(secret) = self.leaked()
+        {
+            panic!("a log shows the secret `{secret}`:\n{}", self.said());
         }
     }
 }
@@ -291,6 +314,7 @@ impl Start {
     pub fn start(self) -> Gateway {
         let config = self.config.clone();
         let configured = config.is_some();
+        let logs = self.logs();
         let (process, folder) = self.spawn();
         let proxy = process.line("the proxy listener", |line| listener(line, "proxy", "http"));
         // All addresses are said at once.
@@ -302,7 +326,11 @@ impl Start {
         let admin = admin("http").or_else(|| admin("https"));
         let control = folder.path().join("control.sock");
         let successors = Vec::new();
-        let gateway = Gateway { process, proxy, tls, status, admin, serving, config, control, successors, folder };
+        let secrets = Arc::new(Secrets::default());
+        let text = config.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+        secrets.configured(&text);
+        let gateway =
+            Gateway { process, proxy, tls, status, admin, serving, config, control, successors, secrets, logs, folder };
         if configured {
             gateway.wait_until_ready();
         }
@@ -313,6 +341,15 @@ impl Start {
     pub fn run(self) -> Run {
         let (mut process, _folder) = self.spawn();
         process.wait()
+    }
+
+    fn logs(&self) -> Vec<PathBuf> {
+        let is_log = |name: &str| name == "SIGNET_PROXY_ACCESS_LOG" || name == "SIGNET_PROXY_ERROR_LOG";
+        let named = self.environment.iter().filter(|(name, _)| is_log(name));
+        named
+            .map(|(_, path)| PathBuf::from(path))
+            .filter(|path| path.is_absolute() && !path.starts_with("/dev"))
+            .collect()
     }
 
     fn spawn(self) -> (Process, Folder) {

@@ -1,7 +1,7 @@
 //! The access log and the error log of a gateway, as an operator finds them.
 
 use serde_json::Value;
-use signet_integration::{Folder, Gateway, Request, Upstream, wait_until};
+use signet_integration::{Client, Folder, Gateway, Request, Secrets, Upstream, wait_until};
 
 fn config(upstream: &Upstream) -> String {
     let address = upstream.address();
@@ -162,4 +162,21 @@ fn the_level_of_the_error_log_changes_for_a_while() {
     assert_eq!(ask("PUT", "/notice?timeout=1"), (200, "log level changed".to_owned()));
     assert_eq!(ask("GET", ""), level("notice"));
     wait_until(|| ask("GET", "") == level("error"), || gateway.stderr());
+}
+
+/// What every gateway of these tests looks for when it ends.
+#[test]
+fn a_secret_in_a_log_is_found() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&config(&upstream));
+    gateway.send(&Request::get("/guarded").header("x-own-key", "planted-key"));
+    lines(1, || gateway.stdout());
+    assert_eq!(gateway.leaked(), None);
+    // A path is shown: what stands there and is a credential, too, is a secret in a log.
+    let planted = Request::get("/open/planted-in-path-1").header("Authorization", "Bearer planted-in-path-1");
+    let secrets = Secrets::default();
+    secrets.sent(&planted.bytes());
+    Client::connect(gateway.proxy()).send(&planted);
+    lines(2, || gateway.stdout());
+    assert_eq!(secrets.shown_by(&gateway.stdout()).as_deref(), Some("planted-in-path-1"));
 }
