@@ -237,9 +237,11 @@ impl Drop for Gateway {
             signal(*successor, "KILL");
         }
         // A second panic would end all tests.
-        if !std::thread::panicking()
-            && let Some(secret) = self.leaked()
-        {
+        if std::thread::panicking() {
+            return;
+        }
+        self.process.interrupt();
+        if let Some(secret) = self.leaked() {
             panic!("a log shows the secret `{secret}`:\n{}", self.said());
         }
     }

@@ -8,10 +8,13 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{DEADLINE, poll::poll};
+
+/// How long a gateway that a test is done with may take to write its last lines.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The binary: `SIGNET_BIN`, else the one that was built beside this test, else the debug build of this workspace.
 pub fn binary() -> PathBuf {
@@ -128,6 +131,18 @@ impl Process {
         let _ = self.child.kill();
     }
 
+    /// Asks it to end at once, so that it still writes what it has to say, and waits for that, but not long.
+    pub(crate) fn interrupt(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        // The second signal ends it whatever it still serves.
+        while self.is_running() && Instant::now() < end && signal(self.child.id(), "INT") {
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.kill();
+        self.stdout.wait_for_end(end);
+        self.stderr.wait_for_end(end);
+    }
+
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -219,6 +234,18 @@ impl Output {
             let left = end.saturating_duration_since(Instant::now());
             if written.ended || left.is_zero() {
                 return None;
+            }
+            written = self.written.1.wait_timeout(written, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Another process may hold the pipe for longer.
+    fn wait_for_end(&self, end: Instant) {
+        let mut written = self.written.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while !written.ended {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
             }
             written = self.written.1.wait_timeout(written, left).unwrap_or_else(PoisonError::into_inner).0;
         }
