@@ -6,7 +6,7 @@ PORT ?= 8000
 ECHO_PORT ?= 8081
 
 .DEFAULT_GOAL := help
-.PHONY: help deps libraries run check test soak-rotation soak-upgrade lint bench bench-gateway doc clean
+.PHONY: help deps libraries run check test soak soak-rotation soak-upgrade lint bench bench-gateway doc clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -37,6 +37,10 @@ test: deps ## Run all tests
 	@$(MAKE) --no-print-directory libraries
 	$(CARGO) build -p signet -p tenant-header
 	$(CARGO) test --workspace
+
+soak: deps ## A thousand reloads of a thousand routes under load: no request fails, none waits, memory stays (part of the tests, for longer)
+	$(CARGO) build -p signet
+	SOAK_RELOADS=1000 $(CARGO) test -p signet-integration --test black_box -- soak:: --nocapture --test-threads 1
 
 soak-rotation: deps ## Keys that change every second for a minute: one gateway, two, tokens sent again (part of the tests, for longer)
 	@./conf/install-packages.sh node:nodejs npm:npm

@@ -223,6 +223,11 @@ impl Gateway {
         files.fold(self.stderr() + &self.stdout(), |said, file| said + &file)
     }
 
+    /// Sends it a signal by name, such as `HUP`, and waits for nothing.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
     /// Asks it to end and waits until it has.
     pub fn terminate(mut self) -> Run {
         self.process.signal("TERM");

@@ -53,6 +53,7 @@ mod scopes;
 mod setup;
 mod several_auth;
 mod signing;
+mod soak;
 mod status;
 mod stop;
 mod story;

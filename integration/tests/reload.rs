@@ -29,6 +29,32 @@ fn another_file_serves_on_connections_that_are_kept_too() {
 }
 
 #[test]
+fn connections_to_an_upstream_that_did_not_change_go_on() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&one_route(&upstream, "/old"));
+    assert_eq!(gateway.get("/old").status, 200);
+    gateway.reload(&one_route(&upstream, "/new"));
+    assert_eq!(gateway.get("/new").status, 200);
+    assert_eq!(upstream.accepted(), 1);
+}
+
+#[test]
+fn the_status_says_what_became_of_a_load_and_what_serves() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&one_route(&upstream, "/old"));
+    let first = gateway.config_status();
+    assert_eq!((&first["generation"], &first["last"]["cause"]), (&1.into(), &"start".into()), "{first:#}");
+    gateway.reload("_format_version: '3.0'\nservices: 5\nroutes: 6\n");
+    let status = gateway.config_status();
+    let mistakes = status["last"]["mistakes"].as_array().expect("a list");
+    let places: Vec<_> = mistakes.iter().map(|one| (one["line"].as_u64(), one["path"].as_str())).collect();
+    assert_eq!(places, [(Some(2), Some("services")), (Some(3), Some("routes"))], "{status:#}");
+    assert_eq!(status["last_success"], first["last_success"]);
+    assert_eq!((&status["hash"], &status["serving"]["routes"]), (&first["hash"], &1.into()), "{status:#}");
+    assert_ne!(status["last"]["hash"], first["hash"]);
+}
+
+#[test]
 fn a_file_with_mistakes_changes_nothing_and_is_told() {
     let upstream = Upstream::echo();
     let gateway = Gateway::start(&one_route(&upstream, "/old"));
