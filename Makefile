@@ -30,7 +30,7 @@ libraries:
 	done
 
 test: deps ## Run all tests
-	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils openssl:openssl node:nodejs npm:npm systemd-analyze:systemd systemd-socket-activate:systemd ss:iproute2
+	@./conf/install-packages.sh curl:curl chromium:chromium argon2:argon2 htpasswd:apache2-utils openssl:openssl node:nodejs npm:npm systemd-analyze:systemd systemd-socket-activate:systemd ss:iproute2 prometheus:prometheus promtool:prometheus
 	@/usr/bin/python3 -c 'import grpc' 2>/dev/null || ./conf/install-packages.sh a-python-with-grpc:python3-grpcio
 	@/usr/bin/python3 -c 'import jwt, cryptography' 2>/dev/null || ./conf/install-packages.sh a-python-with-jwt:python3-jwt a-python-with-cryptography:python3-cryptography
 	@/usr/bin/python3 -c 'import jsonschema, yaml' 2>/dev/null || ./conf/install-packages.sh a-python-with-jsonschema:python3-jsonschema a-python-with-yaml:python3-yaml

@@ -81,10 +81,11 @@ fn the_page_of_metrics_has_every_series_and_no_other() {
     let config = "{iss: 'https://gw.test', jku: 'https://gw.test/jwks', key_set: signing, reuse_for: 60}";
     let plugins = format!("{{name: key-auth}}, {{name: x-custom-jwt, config: {config}}}");
     let routes = format!("- {{name: x, paths: [/x], plugins: [{plugins}]}}");
+    let counting = "\nplugins: [{name: prometheus, config: {per_consumer: true}}]\n";
     let key_sets = "\nkey_sets: [{name: signing, directory: keys, algorithm: ES256, rotate_every: 86400}]\n";
     let certificate = Certificate::named("gw.test").self_signed();
     let certificates = format!("certificates:\n-\n{}  snis: [{{name: gw.test}}]\n", certificate.yaml(2));
-    let gateway = Gateway::start(&(service(&upstream, &routes) + CONSUMERS + key_sets + &certificates));
+    let gateway = Gateway::start(&(service(&upstream, &routes) + CONSUMERS + counting + key_sets + &certificates));
     gateway.send(&Request::get("/x").header("apikey", "alice-key"));
     let page = fs::read_to_string(repository("docs/metrics.md")).unwrap();
     let is_row = |line: &&str| line.starts_with("| `signet_") || line.starts_with("| `process_");

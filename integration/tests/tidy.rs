@@ -168,7 +168,10 @@ fn the_engine_names_no_built_in_plugin() {
     let folders: Vec<String> =
         plugins().iter().map(|plugin| plugin.file_name().unwrap().to_str().unwrap().to_owned()).collect();
     let is_wrong = |line: &str| {
-        let named = |name: &str| line.contains(&format!("\"{name}\"")) || line.contains(&format!("{name}::"));
+        let named = |name: &str| {
+            // The plugin prometheus is called as the crate that the engine counts with.
+            line.contains(&format!("\"{name}\"")) || (name != "prometheus" && line.contains(&format!("{name}::")))
+        };
         line.contains("signet_plugins")
             || folders.iter().any(|folder| named(folder) || named(&folder.replace('_', "-")))
     };
