@@ -23,8 +23,8 @@ check: deps ## Check every example configuration
 	$(CARGO) run -q -p tenant-header -- check examples/tenant-header/conf.yaml
 
 libraries:
-	@# Other JOSE libraries and a real identity provider; installed again when their versions change.
-	@for at in integration/jose integration/oidc; do \
+	@# Other JOSE libraries, a real identity provider, OpenTelemetry's messages; installed again when their versions change.
+	@for at in integration/jose integration/oidc integration/otlp; do \
 	    cmp -s $$at/package-lock.json $$at/node_modules/installed || \
 	    { npm ci --prefix $$at --ignore-scripts --no-audit --no-fund && cp $$at/package-lock.json $$at/node_modules/installed; } || exit 1; \
 	done

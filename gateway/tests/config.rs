@@ -109,6 +109,7 @@ fn the_built_in_plugins_run_in_kongs_order() {
         ("openid-connect", 1050),
         ("x-custom-jwt", 1025),
         ("acl", 950),
+        ("opentelemetry", 14),
         ("prometheus", 13),
         ("http-log", 12),
         ("file-log", 9),

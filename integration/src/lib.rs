@@ -4,6 +4,7 @@
 mod acceptor;
 mod certificates;
 mod client;
+mod collector;
 mod curl;
 mod dns;
 mod folder;
@@ -22,6 +23,7 @@ mod wire;
 
 pub use certificates::{Certificate, Issued};
 pub use client::{Client, Request, Response};
+pub use collector::{Collector, Span};
 pub use curl::{Answer, Curl, s_client};
 pub use dns::NoNames;
 pub use folder::Folder;

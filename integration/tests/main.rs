@@ -39,6 +39,7 @@ mod logs;
 mod monitoring;
 mod mtls_auth;
 mod openid_connect;
+mod opentelemetry;
 mod passwords;
 mod programmable;
 mod prometheus;

@@ -79,7 +79,10 @@ fn metrics_count_requests_by_service_route_and_code() {
 fn the_page_of_metrics_has_every_series_and_no_other() {
     let upstream = Upstream::echo();
     let config = "{iss: 'https://gw.test', jku: 'https://gw.test/jwks', key_set: signing, reuse_for: 60}";
-    let plugins = format!("{{name: key-auth}}, {{name: x-custom-jwt, config: {config}}}");
+    let traces = format!("{{traces_endpoint: 'http://{}'}}", Upstream::nowhere());
+    let plugins = format!(
+        "{{name: key-auth}}, {{name: x-custom-jwt, config: {config}}}, {{name: opentelemetry, config: {traces}}}"
+    );
     let routes = format!("- {{name: x, paths: [/x], plugins: [{plugins}]}}");
     let counting = "\nplugins: [{name: prometheus, config: {per_consumer: true}}]\n";
     let key_sets = "\nkey_sets: [{name: signing, directory: keys, algorithm: ES256, rotate_every: 86400}]\n";

@@ -12,6 +12,7 @@ mod jwt;
 mod key_auth;
 mod mtls_auth;
 mod openid_connect;
+mod opentelemetry;
 mod prometheus;
 mod request_termination;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub fn builtin() -> Registry {
         .with::<key_auth::KeyAuth>()
         .with::<mtls_auth::MtlsAuth>()
         .with::<openid_connect::OpenidConnect>()
+        .with::<opentelemetry::Opentelemetry>()
         .with::<prometheus::Prometheus>()
         .with::<request_termination::RequestTermination>()
         .with::<x_custom_jwt::XCustomJwt>()

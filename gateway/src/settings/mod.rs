@@ -197,9 +197,13 @@ fn decode(source: &mut Source) -> Settings {
 
 /// Settings that the contract names and that change nothing yet.
 fn not_implemented(source: &mut Source) {
-    for (key, default) in
-        [("admin_access_log", "off"), ("status_access_log", "off"), ("upstream_keepalive_max_requests", "0")]
-    {
+    for (key, default) in [
+        ("admin_access_log", "off"),
+        ("status_access_log", "off"),
+        ("upstream_keepalive_max_requests", "0"),
+        ("tracing_instrumentations", "all"),
+        ("tracing_sampling_rate", "0.01"),
+    ] {
         source.only(key, default);
     }
     // Kong polls for changes; there is nothing to poll here.

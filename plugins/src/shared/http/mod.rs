@@ -58,6 +58,7 @@ pub(crate) struct Question {
 /// An answer, whatever its status.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -105,7 +106,7 @@ impl Http {
         let body = Limited::new(body, limit).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() { NoAnswer::Long(limit) } else { NoAnswer::Broken(chain(&*error)) }
         })?;
-        Ok(Answer { status: head.status, body: body.to_bytes() })
+        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
 }
 
