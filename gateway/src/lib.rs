@@ -7,6 +7,8 @@ mod cli;
 mod compatibility;
 mod compile;
 pub mod config;
+mod diff;
+mod explain;
 mod keys;
 mod logging;
 mod metrics;

@@ -21,6 +21,8 @@ mod check;
 mod claims;
 mod consumer_groups;
 mod cors;
+mod diff;
+mod explain;
 mod file_log;
 mod five_ways;
 mod golden;

@@ -4,6 +4,7 @@ mod answer;
 mod call;
 mod config;
 mod entities;
+mod explain;
 mod flattened;
 mod guard;
 mod inventory;

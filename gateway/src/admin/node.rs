@@ -16,6 +16,7 @@ use crate::{
     config::{Known, as_written},
     logging::Level,
     metrics::Metrics,
+    proxy::Policy,
     reload::Reloader,
     runtime::Current,
     server::Leaving,
@@ -29,6 +30,8 @@ pub(crate) struct Node {
     pub current: Arc<Current>,
     /// What loads it.
     pub reloader: Arc<Reloader>,
+    /// What the settings say about every request.
+    pub policy: Policy,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// Requests that are being served.

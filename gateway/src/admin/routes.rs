@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Call, Node, config, entities, log_level, root, schemas, status};
+use super::{Answer, Call, Node, config, entities, explain, log_level, root, schemas, status};
 
 /// The status listener: health for load balancers, metrics for Prometheus.
 ///
@@ -35,6 +35,7 @@ pub(super) async fn admin(node: &Arc<Node>, call: &mut Call<'_>) -> Result<Answe
         ["status" | "metrics"] | ["status", "ready"] | ["config", "status"] => status(node, call).await,
         ["debug", "node", "log-level"] => call.get().map(|()| log_level::show(node)),
         ["debug", "node", "log-level", level] => log_level::change(node, call, level),
+        ["explain"] => explain::explain(node, call).await,
         ["config"] => config::post(node, call).await,
         ["plugins", "enabled"] => root::plugins(node, call),
         ["schemas", "plugins", "validate"] => schemas::validate_plugin(node, call).await,

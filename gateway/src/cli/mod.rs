@@ -1,7 +1,10 @@
 //! The command line.
 
 mod check;
+mod diff;
 mod echo;
+mod explain;
+mod file;
 mod hash_password;
 mod health;
 mod keys;
@@ -44,6 +47,10 @@ enum Command {
     Check(check::Arguments),
     /// Print the JSON Schema of a file with all plugins of this program, for editors
     Schema,
+    /// Say what changes between two files: in effect, not in text
+    Diff(diff::Arguments),
+    /// Say what becomes of a request, and why: route, plugins, upstream, claims; nothing is asked or signed
+    Explain(Box<explain::Arguments>),
     /// Read a password from standard input and print its hash, to stand in the file in the password's place
     HashPassword(hash_password::Arguments),
     /// Make keys, turn them from one form into another, and see and rotate those of key sets
@@ -67,6 +74,8 @@ pub fn run(registry: Registry) -> ExitCode {
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Check(arguments) => check::run(&registry, &arguments),
         Command::Schema => schema::run(&registry),
+        Command::Diff(arguments) => diff::run(&registry, &arguments),
+        Command::Explain(arguments) => explain::run(&registry, *arguments),
         Command::HashPassword(arguments) => hash_password::run(&arguments),
         Command::Keys(command) => keys::run(&registry, command),
         Command::Echo { listen } => echo::run(listen),

@@ -144,6 +144,7 @@ fn serve(
     let node = Node {
         current: Arc::clone(&current),
         reloader: Arc::clone(reloader),
+        policy: Policy::of(settings),
         metrics: Arc::new(metrics),
         in_flight: Arc::clone(&in_flight),
         since: SystemTime::now(),

@@ -126,6 +126,7 @@ pub(crate) fn compile(mut model: Model, key_sets: Opened, engine: &Engine<'_>) -
     };
     let snapshot = routes.and_then(|(router, routes)| {
         let unrouted = Arc::new(RouteStats::new("", ""));
+        let origins = instances.iter().map(|instance| (&instance.handler, &instance.id)).collect();
         let handshakes = certificates::handshakes(engine.tls.as_deref(), certificates, &routes, &mut problems).ok()?;
         let certificate_ends = certificates::ends(&model, engine.tls.as_deref());
         Some(Snapshot {
@@ -136,6 +137,7 @@ pub(crate) fn compile(mut model: Model, key_sets: Opened, engine: &Engine<'_>) -
             key_sets: live,
             certificate_ends,
             counts,
+            origins,
             hash: String::new(),
         })
     });

@@ -22,6 +22,8 @@ pub(super) struct Instance<'r> {
     pub handler: Arc<dyn Handler>,
     /// Where it was declared.
     pub at: At,
+    /// Its UUID.
+    pub id: Arc<str>,
     service: Option<usize>,
     route: Option<usize>,
     consumer: Option<usize>,
@@ -54,8 +56,8 @@ pub(super) fn compile<'r>(
         let scope = Scope::new(resources).with_digest(digest(&decl.config));
         match plugin.compile(decl.config, &scope) {
             Ok(handler) => {
-                let PluginDecl { service, route, consumer, consumer_group, at, .. } = decl;
-                instances.push(Instance { plugin, handler, at, service, route, consumer, consumer_group });
+                let PluginDecl { id, service, route, consumer, consumer_group, at, .. } = decl;
+                instances.push(Instance { plugin, handler, at, id, service, route, consumer, consumer_group });
             }
             Err(errors) => errors.into_iter().for_each(|error| problems.mistake(&config_at, error)),
         }

@@ -47,7 +47,7 @@ pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exc
         session.set_keepalive(None);
         return Some(html(StatusCode::BAD_REQUEST, "400 The plain HTTP request was sent to HTTPS port"));
     }
-    if let Some(refusal) = refuse(session, gateway.policy.limits) {
+    if let Some(refusal) = refuse(session.req_header(), header_length(session), gateway.policy.limits) {
         if matches!(refusal.status, StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED) {
             // Where a request ends that makes no sense, and the next one begins, is anybody's guess.
             session.set_keepalive(None);
@@ -60,7 +60,7 @@ pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exc
         forward::remove_certificate_claims(session.req_header_mut());
     }
     ex.client = Some(caller.client.clone());
-    if let Err(answer) = route(session, ex, &caller) {
+    if let Err(answer) = route(session.req_header(), ex, &caller) {
         return Some(answer);
     }
     let answer = run_chain(session, ex, &caller, gateway.policy.limits.body_pause).await;
@@ -72,9 +72,9 @@ pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exc
         return answer;
     }
     let Some(upstream) = ex.upstream().map(Arc::clone) else {
-        return Some(Response::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"));
+        return Some(no_service());
     };
-    match forward::rewrite(&gateway.policy, session, ex, &caller, &upstream) {
+    match forward::rewrite(&gateway.policy, session.req_header_mut(), ex, &caller, &upstream) {
         Ok(()) => None,
         Err(error) => {
             warn!(%error, "the request cannot be rewritten for the upstream");
@@ -83,15 +83,19 @@ pub(super) async fn admit(gateway: &Gateway, session: &mut Session, ex: &mut Exc
     }
 }
 
+/// The answer of a route without a service whose plugins have none.
+pub(super) fn no_service() -> Response {
+    Response::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values")
+}
+
 /// What no route could make right.
-fn refuse(session: &Session, limits: Limits) -> Option<Response> {
-    let head = session.req_header();
+pub(super) fn refuse(head: &RequestHeader, header_length: usize, limits: Limits) -> Option<Response> {
     let refusal = |status: StatusCode, message: &'static str| Some(Response::error(status, message));
     let uri = head.uri.path_and_query().map_or(0, |text| text.as_str().len());
     if uri > limits.uri {
         return refusal(StatusCode::URI_TOO_LONG, "URI too long");
     }
-    if header_length(session) > limits.header {
+    if header_length > limits.header {
         return refusal(StatusCode::BAD_REQUEST, "Request header or cookie too large");
     }
     let no_host = head.version == Version::HTTP_11 && requested_host(head).is_none_or(str::is_empty);
@@ -147,25 +151,20 @@ fn refuse_framing(headers: &HeaderMap) -> Option<Response> {
 fn header_length(session: &Session) -> usize {
     match session.as_downstream().as_http1() {
         Some(h1) => h1.get_headers_raw_bytes().len(),
-        None => session.req_header().headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum(),
+        None => listed_length(&session.req_header().headers),
     }
 }
 
+/// What headers take that did not come as text.
+pub(super) fn listed_length(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+}
+
 /// Finds the route and what it makes of the path.
-fn route(session: &Session, ex: &mut Exchange, caller: &Caller) -> Result<(), Response> {
+pub(super) fn route(head: &RequestHeader, ex: &mut Exchange, caller: &Caller) -> Result<(), Response> {
     let not_found = || Response::error(StatusCode::NOT_FOUND, "no Route matched with those values");
     let snapshot = ex.snapshot().map(Arc::clone).ok_or_else(not_found)?;
-    let head = session.req_header();
-    let query = Query {
-        method: &head.method,
-        host: requested_host(head),
-        path: head.uri.path(),
-        headers: &head.headers,
-        scheme: caller.client.scheme,
-        port: caller.client.port,
-        sni: caller.client.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
-    };
-    let found = snapshot.router.find(&query).ok_or_else(not_found)?;
+    let found = snapshot.router.find(&query(head, caller)).ok_or_else(not_found)?;
     let entry = snapshot.entry(found.route).ok_or_else(not_found)?;
     ex.routed(found.route);
     if entry.quarantined {
@@ -178,6 +177,19 @@ fn route(session: &Session, ex: &mut Exchange, caller: &Caller) -> Result<(), Re
     ex.upstream_path = upstream_path(service_path, &found, entry.route.strip_path).into_owned();
     ex.prefix = snapshot.router.forwarded_prefix(&found);
     Ok(())
+}
+
+/// What a request is routed by.
+pub(super) fn query<'a>(head: &'a RequestHeader, caller: &'a Caller) -> Query<'a> {
+    Query {
+        method: &head.method,
+        host: requested_host(head),
+        path: head.uri.path(),
+        headers: &head.headers,
+        scheme: caller.client.scheme,
+        port: caller.client.port,
+        sni: caller.client.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
+    }
 }
 
 /// A page of nginx's: Kong has none of its own for these.
@@ -216,7 +228,7 @@ mod tests {
     async fn refused(sent: &str) -> Option<u16> {
         let (session, _client) = session(sent).await;
         let limits = Limits { header: 256, uri: 32, body: Some(10), ..gateway().policy.limits };
-        refuse(&session, limits).map(|refusal| refusal.status.as_u16())
+        refuse(session.req_header(), header_length(&session), limits).map(|refusal| refusal.status.as_u16())
     }
 
     async fn admitted(sent: &str) -> (Option<Response>, Session) {

@@ -38,9 +38,18 @@ impl Trust {
     pub(crate) fn caller(&self, session: &Session) -> Caller {
         let peer = address(session.client_addr());
         let port = session.server_addr().and_then(|address| address.as_inet()).map_or(0, std::net::SocketAddr::port);
-        let headers = &session.req_header().headers;
+        self.caller_of(&session.req_header().headers, peer, port, handshake(session))
+    }
+
+    /// The same from the facts of a connection.
+    pub(super) fn caller_of(
+        &self,
+        headers: &HeaderMap,
+        peer: IpAddr,
+        port: u16,
+        tls: Option<Arc<TlsConnection>>,
+    ) -> Caller {
         let trusted = self.trusts(peer);
-        let tls = handshake(session);
         let connection = if tls.is_some() { Scheme::Https } else { Scheme::Http };
         let scheme = if trusted { forwarded_scheme(headers).unwrap_or(connection) } else { connection };
         let ip = if trusted { self.real_ip(headers).unwrap_or(peer) } else { peer };

@@ -54,34 +54,32 @@ pub(super) fn remove_certificate_claims(head: &mut RequestHeader) {
 /// When the path that a route made is not a URI.
 pub(super) fn rewrite(
     policy: &Policy,
-    session: &mut Session,
+    head: &mut RequestHeader,
     ex: &mut Exchange,
     caller: &Caller,
     upstream: &Upstream,
 ) -> Result<()> {
-    let target = target(session.req_header(), &ex.upstream_path)?;
+    let target = target(head, &ex.upstream_path)?;
     let mut additions = Additions::default();
-    let mut removed = identity_claims(&session.req_header().headers);
+    let mut removed = identity_claims(&head.headers);
     if !preserves_host(ex) {
         additions.push(&wire::HOST, upstream.host_header.clone());
-    } else if let Some(authority) = session.req_header().uri.authority() {
+    } else if let Some(authority) = head.uri.authority() {
         // A request of HTTP/2 has no Host header, and one of HTTP/1 with a whole URI is for the host in it.
         additions
             .push(&wire::HOST, HeaderValue::from_str(authority.as_str()).or_err(ErrorType::InternalError, "Host")?);
     }
-    forwarded(session, caller, ex, &mut additions, &mut removed)?;
+    forwarded(head, caller, ex, &mut additions, &mut removed)?;
     if policy.headers.tokens.via {
-        let head = session.req_header();
         additions.push(&wire::VIA, joined_via(head.headers.get(header::VIA), head.version));
     }
     if policy.headers.request_id_upstream {
         additions.push(&wire::REQUEST_ID, ex.cx.request_id().as_header().clone());
     }
-    if let Some(cookie) = joined_cookie(&session.req_header().headers) {
+    if let Some(cookie) = joined_cookie(&head.headers) {
         additions.push(&wire::COOKIE, cookie);
     }
     identify(ex.cx.identity(), &mut additions);
-    let head = session.req_header_mut();
     let host = head.headers.get(header::HOST).cloned();
     let target = additions.apply_to_request(head, target, &removed, policy.preserve_header_case)?;
     ex.asked = Some(Asked { target, host });
@@ -150,13 +148,12 @@ fn identity_claims(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
 
 /// `X-Forwarded-*` and `X-Real-IP`: a trusted peer's stay, another's are overwritten; the list of addresses grows.
 fn forwarded(
-    session: &Session,
+    head: &RequestHeader,
     caller: &Caller,
     ex: &Exchange,
     additions: &mut Additions,
     removed: &mut SmallVec<[HeaderName; 4]>,
 ) -> Result<()> {
-    let head = session.req_header();
     let keeps = |name: &str| caller.trusted && head.headers.contains_key(name);
     let peer = address(caller.peer)?;
     let real_ip = if caller.client.ip == caller.peer { peer.clone() } else { address(caller.client.ip)? };

@@ -13,6 +13,7 @@ mod grpc;
 mod hop;
 mod policy;
 mod protocol;
+mod rehearsal;
 mod respond;
 #[cfg(test)]
 mod testing;
@@ -32,6 +33,7 @@ pub(crate) use connections::{Connections, Counted};
 pub(crate) use deadline::{Deadline, head_is_here};
 pub(crate) use exchange::Exchange;
 pub(crate) use policy::{Limits, Policy};
+pub(crate) use rehearsal::{Course, Imagined, rehearse};
 
 use crate::{logging::AccessLog, runtime::Current, server::Leaving};
 

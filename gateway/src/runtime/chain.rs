@@ -1,5 +1,6 @@
 //! The plugins of one route, in their order, ready to run.
 
+mod rehearsal;
 mod timing;
 
 use std::{any::Any, collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
@@ -11,7 +12,10 @@ use signet_plugin_api::{
     RequestHeader, Response, ResponseHeader,
 };
 
-pub use timing::Times;
+pub use {
+    rehearsal::{Assumed, Came, Run},
+    timing::Times,
+};
 
 use super::stats::PluginStats;
 
@@ -289,6 +293,10 @@ impl Slot {
         if self.phases & phase as u8 == 0 {
             return None;
         }
+        self.chosen(cx, consumer_known)
+    }
+
+    fn chosen(&self, cx: &Context, consumer_known: bool) -> Option<&Arc<dyn Handler>> {
         if consumer_known
             && !self.by_consumer.is_empty()
             && let Some(consumer) = cx.consumer()

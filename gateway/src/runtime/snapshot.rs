@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use signet_plugin_api::{HiddenSeries, Route};
+use signet_plugin_api::{Handler, HiddenSeries, Route};
 
 use crate::{keys::LiveSet, tls::Handshakes};
 
@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub(crate) certificate_ends: Vec<CertificateEnd>,
     /// How much of everything there is.
     pub counts: Counts,
+    /// Which plugin of the file each handler is.
+    pub origins: Origins,
     /// The SHA-256 of the text that it was compiled from, in hexadecimal; empty for the empty configuration.
     pub hash: String,
 }
@@ -59,6 +61,28 @@ pub(crate) struct CertificateEnd {
     pub sni: String,
     /// In seconds since 1970; negative before.
     pub not_after: i64,
+}
+
+/// The ids of plugins by their handlers. Beside the chains, since no request asks for them.
+#[derive(Debug, Default)]
+pub struct Origins(HashMap<usize, Arc<str>>);
+
+impl Origins {
+    /// The id of the plugin that a handler of this configuration was compiled from.
+    pub fn of(&self, handler: &Arc<dyn Handler>) -> Option<&Arc<str>> {
+        self.0.get(&address(handler))
+    }
+}
+
+impl<'a> FromIterator<(&'a Arc<dyn Handler>, &'a Arc<str>)> for Origins {
+    fn from_iter<T: IntoIterator<Item = (&'a Arc<dyn Handler>, &'a Arc<str>)>>(plugins: T) -> Self {
+        Self(plugins.into_iter().map(|(handler, id)| (address(handler), Arc::clone(id))).collect())
+    }
+}
+
+/// No two handlers that live at the same time have the same: each `Arc` has its counters.
+fn address(handler: &Arc<dyn Handler>) -> usize {
+    Arc::as_ptr(handler).cast::<()>().addr()
 }
 
 /// How many entities a configuration serves.

@@ -160,7 +160,8 @@ fn certificate(ssl: &SslRef) -> ClientCertificate {
     }
 }
 
-fn chain(leaf: Bytes, intermediates: Vec<Bytes>) -> CertificateChain {
+/// A chain, with its digest.
+pub(crate) fn chain(leaf: Bytes, intermediates: Vec<Bytes>) -> CertificateChain {
     let mut hash = Sha256::new();
     hash.update(&leaf);
     intermediates.iter().for_each(|certificate| hash.update(certificate));

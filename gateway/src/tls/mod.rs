@@ -11,7 +11,7 @@ mod terms;
 pub(crate) use asked::Asked;
 pub(crate) use certificates::{Certificates, Presented};
 pub(crate) use edge::{Acceptors, HTTP2_IDLE, TlsEdge};
-pub(crate) use handshakes::{Established, Handshakes};
+pub(crate) use handshakes::{Established, Handshakes, chain};
 pub(crate) use own::OwnHandshakes;
 pub(crate) use pem::{Authority, Pair, not_after};
 pub(crate) use terms::Terms;

@@ -2,6 +2,7 @@
 
 mod compare;
 mod differences;
+mod explained;
 mod mint;
 mod record;
 

@@ -79,6 +79,26 @@ impl Record {
         wanted.bytes()
     }
 
+    /// The request target.
+    pub(super) fn target(&self) -> &str {
+        self.record["request"]["path"].as_str().unwrap()
+    }
+
+    /// `HTTP/1.1`
+    pub(super) fn version(&self) -> &'static str {
+        if self.record["request"]["version"] == "1.0" { "HTTP/1.0" } else { "HTTP/1.1" }
+    }
+
+    /// Header lines of the request.
+    pub(super) fn sent_headers(&self) -> Vec<(String, String)> {
+        headers(&self.record["request"]["headers"])
+    }
+
+    /// The body of the request.
+    pub(super) fn sent_body(&self) -> Option<&str> {
+        self.record["request"]["body"].as_str()
+    }
+
     pub(super) fn status(&self) -> u16 {
         self.record["response"]["status"].as_u64().unwrap().try_into().unwrap()
     }

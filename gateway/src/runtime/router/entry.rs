@@ -60,6 +60,40 @@ pub(super) struct Rank {
     path: usize,
 }
 
+impl Rank {
+    /// The position of the path in its route.
+    pub(super) fn path(&self) -> usize {
+        self.path
+    }
+
+    /// The rule that puts it before a later one: a half sentence about itself.
+    pub(super) fn decides_over(&self, later: &Self) -> String {
+        let Reverse(kinds) = self.kinds;
+        if self.kinds != later.kinds {
+            return format!("has more kinds of conditions ({kinds}, not {})", later.kinds.0);
+        }
+        if self.plain_hosts != later.plain_hosts {
+            return "has hosts without wildcards".to_owned();
+        }
+        if self.headers != later.headers {
+            return format!("has conditions on more headers ({}, not {})", self.headers.0, later.headers.0);
+        }
+        if self.regex != later.regex {
+            return "is found by a regular expression, which comes before a prefix".to_owned();
+        }
+        if self.regex_priority != later.regex_priority {
+            return format!("has a higher regex_priority ({}, not {})", self.regex_priority.0, later.regex_priority.0);
+        }
+        if self.length != later.length {
+            return format!("has a longer path ({} octets, not {})", self.length.0, later.length.0);
+        }
+        if (self.undated, self.created_at) != (later.undated, later.created_at) {
+            return "is older (created_at)".to_owned();
+        }
+        "stands first in the file".to_owned()
+    }
+}
+
 /// Compiles the paths of a route.
 pub(super) fn compile(route: &Route, position: usize, engines: &mut Engines, mistakes: &mut Mistakes) -> Vec<Ranked> {
     let paths = route.paths.as_deref().unwrap_or_default();

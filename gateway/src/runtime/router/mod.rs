@@ -13,6 +13,7 @@ mod mistakes;
 mod sni;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod tree;
 
 use std::{borrow::Cow, sync::Arc};
@@ -28,7 +29,11 @@ use self::{
     mistakes::Mistakes,
     tree::{PathTrees, Posting},
 };
-pub use self::{expression::Captures, join::upstream_path};
+pub use self::{
+    expression::Captures,
+    join::upstream_path,
+    trace::{Candidate, Failed, Verdict},
+};
 use crate::path::normalise;
 
 /// What a request is routed by.

@@ -218,6 +218,9 @@ fn the_router_agrees_with_a_linear_search() {
             let sent = numbers.request();
             let found = sent.find(&router).map(|found| (found.route, found.prefix().len()));
             assert_eq!(found, find(&routes, &sent, &mut expressions), "{sent:?}\n{routes:#?}");
+            if hits % 20 == 0 {
+                super::traced::agrees(&router, &routes, &sent);
+            }
             hits += usize::from(found.is_some());
         }
     }

@@ -4,6 +4,7 @@ mod linear;
 mod mistakes;
 mod observed;
 mod rules;
+mod traced;
 
 use std::sync::Arc;
 

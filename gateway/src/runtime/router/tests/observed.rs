@@ -138,8 +138,9 @@ fn recorded() -> Vec<(&'static str, Route)> {
 #[test]
 fn requests_reach_the_routes_that_they_reached() {
     let (names, routes): (Vec<_>, Vec<_>) = recorded().into_iter().unzip();
-    let router = router(routes);
+    let router = router(routes.clone());
     let expect = |sent: Sent, name: Option<&str>| {
+        super::traced::agrees(&router, &routes, &sent);
         assert_eq!(sent.route(&router).map(|route| names[route as usize]), name, "{sent:?}");
     };
     for (path, name) in [
