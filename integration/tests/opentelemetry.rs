@@ -256,3 +256,14 @@ fn what_waits_is_sent_when_its_configuration_goes() {
     gateway.reload(&service(&upstream, "- {name: x, paths: [/x]}"));
     requests(&collector, 1);
 }
+
+#[test]
+fn what_waits_is_sent_when_the_gateway_stops() {
+    let (upstream, collector) = (Upstream::echo(), Collector::start());
+    let text = file(&upstream, &collector.endpoint(), "");
+    let gateway = Gateway::start(&text.replace("max_coalescing_delay: 0.05", "max_coalescing_delay: 600"));
+    assert_eq!(gateway.get("/x").status, 200);
+    let run = gateway.terminate();
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    requests(&collector, 1);
+}
