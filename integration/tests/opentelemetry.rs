@@ -248,6 +248,21 @@ fn answers_of_the_collector_are_taken_as_the_protocol_means_them() {
 }
 
 #[test]
+fn a_collector_that_asks_for_an_absurd_pause_ends_no_export() {
+    let (upstream, collector) = (Upstream::echo(), Collector::start());
+    let gateway = Gateway::start(&file(&upstream, &collector.endpoint(), ""));
+    collector.behave(&json!({"status": 503, "retryAfter": 1}));
+    assert_eq!(gateway.get("/x").status, 200);
+    wait_until(|| collector.answered(503) == 1, || gateway.stderr());
+    // Added to the second that has gone by it is more than fits.
+    collector.behave(&json!({"status": 503, "retryAfter": u64::MAX.to_string()}));
+    wait_until(|| dropped(&gateway, "unreachable") > 0, || gateway.stderr());
+    collector.behave(&json!({"status": 200}));
+    assert_eq!(gateway.get("/x").status, 200);
+    requests(&collector, 1);
+}
+
+#[test]
 fn what_waits_is_sent_when_its_configuration_goes() {
     let (upstream, collector) = (Upstream::echo(), Collector::start());
     let waits = |text: String| text.replace("max_coalescing_delay: 0.05", "max_coalescing_delay: 600");

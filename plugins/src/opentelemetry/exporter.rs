@@ -217,8 +217,9 @@ impl Worker {
                 }
                 Verdict::Later { why, after } => (why, after),
             };
-            let wait = after.unwrap_or_else(|| jittered(pause));
-            if begun.elapsed() + wait > self.patience() {
+            // However short, or long, the pause is that the collector asks for.
+            let wait = jittered(pause).max(after.unwrap_or_default());
+            if begun.elapsed().saturating_add(wait) > self.patience() {
                 self.meters.given_up.inc_by(spans);
                 return warn!(endpoint = %self.delivery, spans, why, "spans could not be sent, and are dropped");
             }
