@@ -132,12 +132,13 @@ fn recorded_requests_that_take_another_way_are_listed_and_counted() {
         line("/nowhere", None),
         line("/two", Some("alice")),
         "no request".to_owned(),
+        line("/uno", None).replace("gw.test", "gw.test:99999"),
     ];
     let log = folder.write("access.log", log.join("\n"));
     let replay = ["--replay", log.to_str().unwrap(), "--format", "json"];
     let run = diff(&before, &after, &replay);
     assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(run.stderr.contains("1 lines are no requests"), "{run:?}");
+    assert!(run.stderr.contains("no requests in JSON, and passed over: 2"), "{run:?}");
     let told: Value = serde_json::from_str(&run.stdout).unwrap();
     let requests = told["requests"].as_array().unwrap();
     assert_eq!(requests.len(), 2, "{told}");
@@ -147,4 +148,19 @@ fn recorded_requests_that_take_another_way_are_listed_and_counted() {
     assert_eq!((&uno["path"], &uno["count"]), (&json!("/uno"), &json!(2)));
     assert_eq!(uno["changes"]["route"], json!({ "before": "one", "after": null }));
     assert_eq!(uno["changes"]["upstream"], json!({ "before": "http://a.test:80/x", "after": null }));
+    let text = diff(&before, &after, &["--replay", log.to_str().unwrap()]);
+    assert!(text.stdout.contains("\n3 of 4 recorded requests change\n"), "{text:?}");
+}
+
+#[test]
+fn a_log_in_text_is_no_proof_that_nothing_changes() {
+    let folder = Folder::new();
+    let (before, after) = (folder.write("a.yml", BEFORE), folder.write("b.yml", AFTER));
+    let log = folder.write("access.log", "127.0.0.1 - - [24/Nov/2026:00:01:04 +0000] \"GET /uno HTTP/1.1\" 200 512\n");
+    let run = diff(&before, &after, &["--replay", log.to_str().unwrap()]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+    assert!(
+        run.stderr.contains("access.log: no line is a request in JSON, as `log_format: json` writes it"),
+        "{run:?}"
+    );
 }

@@ -226,3 +226,16 @@ fn the_gateway_explains_what_it_serves() {
     }
     assert_eq!(gateway.get_admin("/explain").status, 405);
 }
+
+#[test]
+fn a_path_alone_is_a_request_without_a_host_and_the_text_says_so() {
+    let folder = Folder::new();
+    let run = explain(&file(&folder), &["GET /orders"]);
+    assert!(
+        run.stdout.starts_with("GET /orders  from 127.0.0.1, without a Host, which HTTP/1.1 asks for\n"),
+        "{run:?}"
+    );
+    assert!(run.stdout.ends_with("Answer    400 by the gateway: Bad request\n"), "{run:?}");
+    let run = explain(&file(&folder), &["GET /orders", "-H", "Host: gw.test"]);
+    assert!(run.stdout.starts_with("GET /orders  from 127.0.0.1\n"), "{run:?}");
+}

@@ -17,7 +17,8 @@ use super::{
     settings,
 };
 use crate::{
-    diff::{Change, Recorded, Replayed, replay},
+    diff::{Change, Comparison, Recorded, Replayed, replay},
+    explain::Explainer,
     proxy::Policy,
     report::say,
 };
@@ -51,6 +52,9 @@ struct Differences {
     changes: Vec<Change>,
     /// Null without `--replay`.
     requests: Option<Vec<Replayed>>,
+    /// How many requests were compared.
+    #[serde(skip)]
+    compared: u64,
 }
 
 /// Compares two files. Exit code 2 when one of them has a mistake.
@@ -70,26 +74,33 @@ fn compare(registry: &Registry, arguments: &Arguments) -> Result<Differences, Ex
     let settings = settings(arguments.settings.as_deref())?;
     let before = Read::file(&arguments.before, registry, &settings)?;
     let after = Read::file(&arguments.after, registry, &settings)?;
-    let policy = Policy::of(&settings);
-    let requests = match &arguments.replay {
+    let replayed = match &arguments.replay {
         Some(log) => {
-            let (old, new) = (before.explainer(&policy, registry), after.explainer(&policy, registry));
-            let replayed = replay(requests(log)?, &old, &new);
-            Some(runtime()?.block_on(replayed).map_err(|error| fail(2, format_args!("{error}")))?)
+            let policy = Policy::of(&settings);
+            Some(replayed(log, &before.explainer(&policy, registry), &after.explainer(&policy, registry))?)
         }
         None => None,
     };
-    Ok(Differences { changes: before.sketch().changes_to(after.sketch()), requests })
+    let (compared, requests) = replayed.map(|all| (all.compared, all.changed)).unzip();
+    let changes = before.sketch().changes_to(after.sketch());
+    Ok(Differences { changes, requests, compared: compared.unwrap_or_default() })
 }
 
-fn requests(log: &Path) -> Result<std::collections::BTreeMap<Recorded, u64>, ExitCode> {
-    let wrong = |error: io::Error| fail(1, format_args!("{}: {error}", log.display()));
-    let file = File::open(log).map_err(wrong)?;
-    let (requests, others) = Recorded::read(BufReader::new(file)).map_err(wrong)?;
-    if others > 0 {
-        say(format_args!("{}: {others} lines are no requests in JSON", log.display()));
+/// A log of which nothing can be compared is a mistake: that nothing changes would be heard as good news.
+fn replayed(log: &Path, before: &Explainer<'_>, after: &Explainer<'_>) -> Result<Comparison, ExitCode> {
+    let name = log.display();
+    let wrong = |error: io::Error| fail(1, format_args!("{name}: {error}"));
+    let (requests, others) = File::open(log).and_then(|file| Recorded::read(BufReader::new(file))).map_err(wrong)?;
+    let comparison = runtime()?.block_on(replay(requests, before, after));
+    let passed_over = others + comparison.unusable;
+    match (comparison.compared, passed_over) {
+        (_, 0) => {}
+        (0, _) => {
+            return Err(fail(2, format_args!("{name}: no line is a request in JSON, as `log_format: json` writes it")));
+        }
+        (_, lines) => say(format_args!("{name}: lines that are no requests in JSON, and passed over: {lines}")),
     }
-    Ok(requests)
+    Ok(comparison)
 }
 
 fn print(differences: &Differences, format: Format) -> io::Result<()> {
@@ -103,7 +114,8 @@ fn print(differences: &Differences, format: Format) -> io::Result<()> {
     }
     differences.changes.iter().try_for_each(|change| writeln!(out, "{change}"))?;
     let Some(requests) = &differences.requests else { return Ok(()) };
-    writeln!(out, "\n{} of the recorded requests change", requests.len())?;
+    let changed: u64 = requests.iter().map(|request| request.count).sum();
+    writeln!(out, "\n{changed} of {} recorded requests change", differences.compared)?;
     for Replayed { request, count, changes } in requests {
         let who = request.consumer.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
         writeln!(out, "{count:>6} x {} {}://{}{}{who}", request.method, request.scheme, request.host, request.path)?;

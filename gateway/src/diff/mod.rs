@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::picture::{Fields, Picture};
-pub(crate) use self::replay::{Recorded, Replayed, replay};
+pub(crate) use self::replay::{Comparison, Recorded, Replayed, replay};
 use crate::{
     config::Loaded,
     explain::{Blueprint, Field},

@@ -36,6 +36,17 @@ pub(crate) struct Replayed {
     pub changes: BTreeMap<&'static str, Difference>,
 }
 
+/// What became of the requests of a log.
+#[derive(Debug, Default)]
+pub(crate) struct Comparison {
+    /// Those that take another way.
+    pub changed: Vec<Replayed>,
+    /// How many were compared.
+    pub compared: u64,
+    /// How many could not be: a client may send, and a log then has, a host that no URL has.
+    pub unusable: u64,
+}
+
 /// Both sides of a change.
 #[derive(Debug, Serialize)]
 pub(crate) struct Difference {
@@ -72,29 +83,38 @@ impl Recorded {
     }
 }
 
-/// The requests that take another way.
-///
-/// # Errors
-/// When what was recorded is no request.
+/// Compares the ways of all requests.
 pub(crate) async fn replay(
     requests: BTreeMap<Recorded, u64>,
     before: &Explainer<'_>,
     after: &Explainer<'_>,
-) -> Result<Vec<Replayed>, String> {
-    let mut changed = Vec::new();
+) -> Comparison {
+    let mut comparison = Comparison::default();
     for (request, count) in requests {
-        let old = way(&before.outline(&request.asked(before)?).await?);
-        let mut new = way(&after.outline(&request.asked(after)?).await?);
-        let differs = |(what, before): (&'static str, Value)| {
-            let after = new.remove(what).unwrap_or_default();
-            (before != after).then_some((what, Difference { before, after }))
+        let Ok(changes) = changes(&request, before, after).await else {
+            comparison.unusable += count;
+            continue;
         };
-        let changes: BTreeMap<_, _> = old.into_iter().filter_map(differs).collect();
+        comparison.compared += count;
         if !changes.is_empty() {
-            changed.push(Replayed { request, count, changes });
+            comparison.changed.push(Replayed { request, count, changes });
         }
     }
-    Ok(changed)
+    comparison
+}
+
+async fn changes(
+    request: &Recorded,
+    before: &Explainer<'_>,
+    after: &Explainer<'_>,
+) -> Result<BTreeMap<&'static str, Difference>, String> {
+    let old = way(&before.outline(&request.asked(before)?).await?);
+    let mut new = way(&after.outline(&request.asked(after)?).await?);
+    let differs = |(what, before): (&'static str, Value)| {
+        let after = new.remove(what).unwrap_or_default();
+        (before != after).then_some((what, Difference { before, after }))
+    };
+    Ok(old.into_iter().filter_map(differs).collect())
 }
 
 /// What is compared of a request.

@@ -27,7 +27,8 @@ impl Explanation {
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Explanation { request, plugins, silent, answer, .. } = self.explanation;
-        writeln!(f, "{} {}  from {}", request.method, request.url, request.client_ip)?;
+        let hostless = if request.host.is_none() { ", without a Host, which HTTP/1.1 asks for" } else { "" };
+        writeln!(f, "{} {}  from {}{hostless}", request.method, request.url, request.client_ip)?;
         self.route(f)?;
         self.others(f)?;
         if !plugins.is_empty() {
