@@ -133,6 +133,9 @@ fn what_is_no_configuration_is_refused() {
     ] {
         assert_eq!(post(&gateway, "", content_type, body).status, status, "{content_type} {body}");
     }
+    let told = post(&gateway, "", "text/yaml", "a: [").json();
+    let message = told["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("declarative config is invalid: is not YAML: "), "{told}");
     let request = Request::new("POST", "/config").header("Content-Length", "70000000");
     let refused = gateway.send_admin(&request);
     assert_eq!((refused.status, refused.header("connection")), (413, Some("close")));

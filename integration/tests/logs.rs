@@ -164,6 +164,17 @@ fn the_level_of_the_error_log_changes_for_a_while() {
     wait_until(|| ask("GET", "") == level("error"), || gateway.stderr());
 }
 
+#[test]
+fn that_the_level_of_the_error_log_is_the_usual_one_again_is_logged() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::with(&config(&upstream)).with_admin().start();
+    gateway.send_admin(&Request::new("PUT", "/debug/node/log-level/debug?timeout=1"));
+    wait_until(
+        || gateway.stderr().contains("the log level is that of the settings again to=\"notice\""),
+        || gateway.stderr(),
+    );
+}
+
 /// What every gateway of these tests looks for when it ends.
 #[test]
 fn a_secret_in_a_log_is_found() {

@@ -157,7 +157,7 @@ fn unwrap_parts(wanted: &mut Wanted) {
 fn refused(load: &LastLoad, flatten: Option<(&str, bool)>) -> Value {
     let mistakes: Vec<Value> =
         load.mistakes.iter().map(|told| json!({"line": told.line, "path": told.path, "reason": told.reason})).collect();
-    let shown: Vec<String> = load.mistakes.iter().map(|told| format!("{}: {}", told.path, told.reason)).collect();
+    let shown: Vec<String> = load.mistakes.iter().map(|told| sentence(&told.path, &told.reason)).collect();
     let mut answer = Map::new();
     answer.insert("code".to_owned(), json!(14));
     answer.insert("name".to_owned(), json!("invalid declarative configuration"));
@@ -172,6 +172,11 @@ fn refused(load: &LastLoad, flatten: Option<(&str, bool)>) -> Value {
     };
     answer.insert("mistakes".to_owned(), Value::Array(mistakes));
     Value::Object(answer)
+}
+
+/// A mistake in one line; that of the text as a whole has no path.
+fn sentence(path: &str, reason: &str) -> String {
+    if path.is_empty() { reason.to_owned() } else { format!("{path}: {reason}") }
 }
 
 /// Reasons by place. Kong nests them as the file does; here the path is the key.

@@ -40,7 +40,9 @@ pub(super) fn change(node: &Node, call: &Call<'_>, name: &str) -> Result<Answer,
         let level = Arc::clone(&node.log_level);
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs_f64(timeout)).await;
-            level.take_back(change);
+            if level.take_back(change) {
+                tracing::warn!(to = level.get().as_str(), "the log level is that of the settings again");
+            }
         });
     }
     let message =

@@ -51,13 +51,15 @@ impl Level {
         Change(state.changes)
     }
 
-    /// What the settings say counts again, unless it was changed once more.
-    pub(crate) fn take_back(&self, change: Change) {
+    /// What the settings say counts again, unless it was changed once more. Whether it does.
+    pub(crate) fn take_back(&self, change: Change) -> bool {
         let mut state = self.state.lock();
-        if state.changes == change.0 {
+        let counts = state.changes == change.0;
+        if counts {
             let usual = state.usual;
             self.apply(&mut state, usual);
         }
+        counts
     }
 
     fn apply(&self, state: &mut State, level: LogLevel) {

@@ -86,7 +86,8 @@ fn look(watched: &Weak<Watched>, orders: &Sender<Order>) {
         let (number, names) = watched.names();
         let changed = sight.look(number, names, Instant::now(), stamp, |path| watched.differs(number, path));
         if !changed.is_empty() {
-            info!(files = ?changed, "files of the configuration have changed");
+            let files: Vec<_> = changed.iter().map(|file| file.display().to_string()).collect();
+            info!(files = files.join(", "), "files of the configuration have changed");
             if orders.send(Order::Changed(changed)).is_err() {
                 return;
             }

@@ -107,7 +107,7 @@ impl Pending {
 /// The process goes on to serve.
 pub(super) fn failed(asked: Option<Asked>, reason: &str) {
     error!(reason, "the upgrade failed; this process goes on to serve");
-    reply(asked, format!("{reason}; the process before it goes on to serve"));
+    reply(asked, format!("{reason}; the running process goes on to serve"));
 }
 
 /// The first process of a container takes the others with it when it ends.
