@@ -52,7 +52,9 @@ fn while_it_drains_it_is_not_ready_and_the_last_answer_says_so() {
     let last = client.read("GET");
     assert_eq!((last.status, last.header("connection")), (200, Some("close")));
     assert!(client.is_closed());
-    assert_eq!(gateway.process().wait().code, Some(0));
+    let run = gateway.process().wait();
+    assert_eq!(run.code, Some(0));
+    assert!(!run.stderr.contains("ERROR"), "{}", run.stderr);
 }
 
 #[test]

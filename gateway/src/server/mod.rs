@@ -192,6 +192,10 @@ impl Server {
         if let Some(asks) = asks {
             asks.finish().await;
         }
+        // Pingora calls it an error when listeners are left without a word.
+        for stop in [clients, operators] {
+            stop.send_replace(true);
+        }
         Ok(())
     }
 }

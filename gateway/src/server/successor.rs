@@ -144,7 +144,7 @@ async fn watch(
     }
     let ended = spawn_blocking(move || child.wait()).await;
     Err(reason.unwrap_or_else(|| match ended {
-        Ok(Ok(status)) => format!("the new process ended before it served ({status}): the error log says why"),
-        _ => "the new process ended before it served: the error log says why".to_owned(),
+        Ok(Ok(status)) => format!("the new process ended before it served ({status}): its standard error says why"),
+        _ => "the new process ended before it served: its standard error says why".to_owned(),
     }))
 }
