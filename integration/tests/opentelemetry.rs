@@ -197,7 +197,7 @@ fn a_collector_that_is_away_harms_nobody_and_gets_what_waited_when_it_is_back() 
     for _ in 0..10 {
         assert_eq!(gateway.get("/x").status, 200);
     }
-    wait_until(|| gateway.stderr().contains("spans cannot be sent now"), || gateway.stderr());
+    wait_until(|| gateway.stderr().contains("not taken: it is tried again"), || gateway.stderr());
     // A reload that changes nothing about the export keeps what waits.
     gateway.reload(&file.replace("- {name: x,", "- {name: y, paths: [/y]}\n  - {name: x,"));
     assert_eq!(gateway.get("/y").status, 200);
@@ -225,7 +225,7 @@ fn spans_that_find_no_room_or_no_collector_are_counted() {
         || dropped(&gateway, "queue_full") > 0 && dropped(&gateway, "unreachable") > 0,
         || gateway.get_status("/metrics").text(),
     );
-    assert!(gateway.stderr().contains("spans could not be sent, and are dropped"), "{}", gateway.stderr());
+    assert!(gateway.stderr().contains("what waits to be sent was lost"), "{}", gateway.stderr());
 }
 
 #[test]

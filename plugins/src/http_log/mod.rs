@@ -1,7 +1,7 @@
 //! `http-log`: each request as JSON to a server, some at a time, while no request waits for it.
 
 mod config;
-mod queue;
+mod delivery;
 #[cfg(test)]
 mod tests;
 
@@ -10,18 +10,15 @@ use std::{fmt::Write, sync::Arc};
 use async_trait::async_trait;
 use signet_plugin_api::{Concealed, ConfigError, Context, Handler, Phase, Plugin, Record, Scope};
 
-use self::{
-    config::Config,
-    queue::{Feeder, Queue},
-};
+use self::{config::Config, delivery::Delivery};
 use crate::shared::{
-    http::{Http, HttpSettings},
     log_entry::log_entry,
+    queue::{Counters, Entry, Feeder, Queue},
 };
 
 /// The compiled plugin.
 pub(crate) struct HttpLog {
-    feeder: Arc<Feeder>,
+    feeder: Feeder<Delivery>,
     concealed: Arc<Concealed>,
 }
 
@@ -42,13 +39,13 @@ impl Plugin for HttpLog {
         let dropped = scope.meters().counter(
             "log_dropped_total",
             "Lines that could not be written, or found no room to wait.",
-            &[("log", "http-log")],
+            &[("log", Self::NAME)],
         );
-        let settings =
-            HttpSettings { verify: config.ssl_verify, timeout: endpoint.timeout, keepalive: endpoint.keepalive };
-        let http = || Http::new(&settings, scope.names());
-        let queue = scope.background(&key, || Queue::new(endpoint, limits, http(), dropped.ok()));
-        Ok(Self { feeder: scope.shared(&key, || Feeder::new(queue)), concealed: scope.concealed() })
+        let dropped = dropped.map_err(|error| ConfigError::new("", error.to_string()))?;
+        let counters = Counters { taken: None, no_room: dropped.clone(), refused: dropped.clone(), given_up: dropped };
+        let delivery = || Delivery::new(endpoint, config.ssl_verify, limits.batch, scope.names());
+        let queue = scope.background(&key, || Queue::new(delivery(), limits, counters));
+        Ok(Self { feeder: Feeder::new(queue), concealed: scope.concealed() })
     }
 }
 
@@ -56,7 +53,7 @@ impl Plugin for HttpLog {
 impl Handler for HttpLog {
     async fn on_log(&self, cx: &Context, record: &Record<'_>) {
         match log_entry(cx, record, &self.concealed) {
-            Ok(entry) => self.feeder.push(entry),
+            Ok(entry) => self.feeder.push(Entry { units: 1, bytes: entry.into() }),
             Err(error) => tracing::error!(plugin = Self::NAME, %error, "a request cannot be written down"),
         }
     }

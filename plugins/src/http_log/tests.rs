@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{config::Config, queue::Limits};
-use crate::testing::World;
+use super::config::Config;
+use crate::{shared::queue::Limits, testing::World};
 
 const URL: &str = "http_endpoint: http://logs.test/a";
 
@@ -47,23 +47,26 @@ fn what_cannot_be_sent_is_a_mistake() {
     for (yaml, reason) in [
         ("{http_endpoint: nowhere}", "http_endpoint: expected a URL"),
         ("{http_endpoint: 'ftp://a/b'}", "http_endpoint: expected a URL of http or https"),
-        ("{http_endpoint: 'http://a', headers: {Host: b}}", "headers.Host: cannot be set: the plugin sets it"),
-        ("{http_endpoint: 'http://a', headers: {'a b': b}}", "headers.a b: not the name of a header"),
+        (
+            "{http_endpoint: 'http://a', headers: {Host: b}}",
+            "headers.Host: `Host` is a header of HTTP itself and cannot be set",
+        ),
+        (
+            "{http_endpoint: 'http://a', headers: {'a b': b}}",
+            "headers.a b: `a b` is not a header name; allowed are A-Z, a-z, 0-9, `_` and `-`",
+        ),
         (
             "{http_endpoint: 'http://me:pw@a', headers: {authorization: b}}",
             "headers: a user name in `http_endpoint` and the header Authorization exclude each other",
         ),
-        (
-            "{http_endpoint: 'http://a', queue: {max_batch_size: 0}}",
-            "queue.max_batch_size: expected a number from 1 to 1000000",
-        ),
+        ("{http_endpoint: 'http://a', queue: {max_batch_size: 0}}", "queue.max_batch_size: must be from 1 to 1000000"),
         (
             "{http_endpoint: 'http://a', queue: {concurrency_limit: -1}}",
-            "queue.concurrency_limit: only 1 is implemented",
+            "queue.concurrency_limit: this field of Kong's is not implemented; only its default (1) is accepted",
         ),
         (
             "{http_endpoint: 'http://a', queue: {max_coalescing_delay: 4000}}",
-            "queue.max_coalescing_delay: is out of range",
+            "queue.max_coalescing_delay: must be from 0 to 3600 seconds",
         ),
     ] {
         assert_eq!(told(yaml), reason);

@@ -2,16 +2,20 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderName, Uri};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use signet_plugin_api::{ConfigError, Scope};
 
 use super::{
     propagation::{HeaderType, Headers, Propagation},
     sampling::{Sampler, Strategy},
 };
-use crate::shared::{names::settable_header, secret::Secret};
+use crate::shared::{
+    names::{message_headers, settable_header},
+    queue::{Limits, QueueConfig},
+    secret::Secret,
+};
 
 /// Fields of Kong's that say what is not exported.
 pub(super) const AT_DEFAULT: &[(&str, &str)] = &[("logs_endpoint", "null")];
@@ -35,7 +39,7 @@ pub(crate) struct Config {
     /// What the spans are of: `service.name` and more.
     resource_attributes: BTreeMap<String, String>,
     /// What waits to be sent, and what becomes of it when that cannot be.
-    queue: Option<Queue>,
+    queue: Option<QueueConfig>,
     /// The name of `queue.max_batch_size` before Kong 3.3.
     batch_span_count: Option<usize>,
     /// The name of `queue.max_coalescing_delay` before Kong 3.3.
@@ -62,33 +66,6 @@ pub(crate) struct Config {
     propagation: Propagation,
 }
 
-/// `config.queue`: what waits to be sent, and what becomes of a batch that cannot be.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Queue {
-    /// Spans that are sent at once.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub(super) max_batch_size: usize,
-    /// Seconds for which a batch waits to be full.
-    #[schemars(range(min = 0, max = 3600))]
-    pub(super) max_coalescing_delay: f64,
-    /// Spans that may wait.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub(super) max_entries: usize,
-    /// Bytes that may wait.
-    pub(super) max_bytes: Option<usize>,
-    /// Seconds after which a batch is given up.
-    pub(super) max_retry_time: f64,
-    /// Seconds before a batch is sent again; doubled each time.
-    #[schemars(range(min = 0.001, max = 1_000_000))]
-    pub(super) initial_retry_delay: f64,
-    /// The most that they become.
-    #[schemars(range(min = 0.001, max = 1_000_000))]
-    pub(super) max_retry_delay: f64,
-    /// Batches that are sent at the same time: only 1 is implemented.
-    concurrency_limit: i64,
-}
-
 /// Where spans are sent, and how.
 pub(super) struct Endpoint {
     /// The whole URL.
@@ -111,7 +88,7 @@ impl Config {
         };
         Ok(Endpoint {
             uri: http_url(url).map_err(|reason| ConfigError::new(field, reason))?,
-            headers: self.request_headers()?,
+            headers: message_headers(self.headers.as_ref())?,
             timeout: self.timeout()?,
         })
     }
@@ -130,16 +107,17 @@ impl Config {
         Ok(&self.resource_attributes)
     }
 
-    /// The queue, with what the older fields say of it: as Kong does, at another value than their default.
-    pub(super) fn queue(&self) -> Result<Queue, ConfigError> {
-        let mut queue = self.queue.clone().unwrap_or(Queue { max_batch_size: 200, ..Queue::default() });
+    /// How much waits, and how long; with what the older fields say of it: as Kong does, at another value than their
+    /// default.
+    pub(super) fn limits(&self) -> Result<Limits, ConfigError> {
+        let mut queue = self.queue.clone().unwrap_or_else(|| QueueConfig::of_batches(200));
         if let Some(count) = self.batch_span_count.filter(|count| *count != 200) {
             queue.max_batch_size = count;
         }
         if let Some(seconds) = self.batch_flush_delay.filter(|seconds| *seconds != 3) {
             queue.max_coalescing_delay = Duration::from_secs(seconds).as_secs_f64();
         }
-        queue.review().map(|()| queue)
+        queue.limits()
     }
 
     pub(super) fn response_header(&self) -> Result<Option<HeaderName>, ConfigError> {
@@ -162,20 +140,6 @@ impl Config {
         self.propagation.clone().headers(self.header_type)
     }
 
-    fn request_headers(&self) -> Result<HeaderMap, ConfigError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        for (name, value) in self.headers.iter().flatten() {
-            let wrong = |reason: String| ConfigError::new(format!("headers.{name}"), reason);
-            let parsed = settable_header(name).map_err(wrong)?;
-            let mut value = HeaderValue::from_str(value.expose())
-                .map_err(|_| wrong("holds what cannot stand in a header".to_owned()))?;
-            value.set_sensitive(true);
-            headers.insert(parsed, value);
-        }
-        Ok(headers)
-    }
-
     /// Kong has a timeout for each step; here the whole exchange has their sum.
     fn timeout(&self) -> Result<Duration, ConfigError> {
         let steps = [
@@ -187,36 +151,6 @@ impl Config {
             Some((field, _)) => Err(ConfigError::new(*field, format!("must be from 0 to {LONGEST} milliseconds"))),
             None => Ok(Duration::from_millis(steps.iter().map(|(_, timeout)| timeout).sum::<u64>().max(1))),
         }
-    }
-}
-
-impl Queue {
-    fn review(&self) -> Result<(), ConfigError> {
-        let wrong = |field: &str, reason: &str| Err(ConfigError::new(format!("queue.{field}"), reason));
-        for (field, value) in [("max_batch_size", self.max_batch_size), ("max_entries", self.max_entries)] {
-            if !(1..=1_000_000).contains(&value) {
-                return wrong(field, "must be from 1 to 1000000");
-            }
-        }
-        if !(0.0..=3600.0).contains(&self.max_coalescing_delay) {
-            return wrong("max_coalescing_delay", "must be from 0 to 3600 seconds");
-        }
-        let delays = [("initial_retry_delay", self.initial_retry_delay), ("max_retry_delay", self.max_retry_delay)];
-        for (field, value) in delays {
-            if !(0.001..=1_000_000.0).contains(&value) {
-                return wrong(field, "must be from 0.001 to 1000000 seconds");
-            }
-        }
-        if !(-1.0..=1e9).contains(&self.max_retry_time) {
-            return wrong("max_retry_time", "must be a number of seconds, or -1 for none");
-        }
-        if self.concurrency_limit != 1 {
-            return wrong(
-                "concurrency_limit",
-                "this field of Kong's is not implemented; only its default (1) is accepted",
-            );
-        }
-        Ok(())
     }
 }
 
@@ -253,21 +187,6 @@ impl Default for Config {
             sampling_rate: None,
             sampling_strategy: Strategy::default(),
             propagation: Propagation::default(),
-        }
-    }
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Self {
-            max_batch_size: 1,
-            max_coalescing_delay: 1.0,
-            max_entries: 10_000,
-            max_bytes: None,
-            max_retry_time: 60.0,
-            initial_retry_delay: 0.01,
-            max_retry_delay: 60.0,
-            concurrency_limit: 1,
         }
     }
 }

@@ -1,14 +1,21 @@
 //! One batch to one endpoint over OTLP/HTTP with protobuf, and what its answer means (OTLP 1, "OTLP/HTTP Response").
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{StatusCode, header};
 use prost::Message;
-use signet_plugin_api::Names;
+use signet_plugin_api::{Meters, Names, Plugin};
 
-use super::{config::Endpoint, otlp::ExportResponse};
-use crate::shared::http::{Answer, Http, HttpSettings, Question};
+use super::{
+    Opentelemetry,
+    config::Endpoint,
+    otlp::{ExportResponse, Frame},
+};
+use crate::shared::{
+    http::{Answer, Http, HttpSettings, Question},
+    queue::{Counters, Courier, Verdict},
+};
 
 /// As much of an answer as is read.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -19,32 +26,38 @@ const LONGEST_REASON: usize = 200;
 pub(super) struct Delivery {
     http: Http,
     endpoint: Endpoint,
-}
-
-/// What became of a batch.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The collector has it, but for so many spans.
-    Taken { rejected: u64, why: String },
-    /// It will never take it.
-    Refused(String),
-    /// It may take it later, or after this time.
-    Later { why: String, after: Option<Duration> },
+    frame: Frame,
+    shown: String,
 }
 
 impl Delivery {
     /// Nothing is connected yet.
-    pub(super) fn new(endpoint: Endpoint, names: Arc<dyn Names>) -> Self {
+    pub(super) fn new(endpoint: Endpoint, frame: Frame, names: Arc<dyn Names>) -> Self {
         let settings = HttpSettings { verify: true, timeout: endpoint.timeout, keepalive: true };
-        Self { http: Http::new(&settings, names), endpoint }
+        let uri = &endpoint.uri;
+        // Without the query, which may be a secret.
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let shown = format!("{}://{authority}{}", uri.scheme_str().unwrap_or(""), uri.path());
+        Self { http: Http::new(&settings, names), endpoint, frame, shown }
+    }
+}
+
+impl Courier for Delivery {
+    const PLUGIN: &'static str = Opentelemetry::NAME;
+
+    fn endpoint(&self) -> &str {
+        &self.shown
     }
 
-    /// Sends it once.
-    pub(super) async fn send(&self, request: Bytes) -> Verdict {
+    fn pack(&self, entries: &[Bytes]) -> Bytes {
+        self.frame.request(entries).into()
+    }
+
+    async fn send(&self, message: Bytes) -> Verdict {
         let question = Question {
             headers: self.endpoint.headers.clone(),
             limit: LONGEST_ANSWER,
-            ..Question::post(self.endpoint.uri.clone(), "application/x-protobuf", request)
+            ..Question::post(self.endpoint.uri.clone(), "application/x-protobuf", message)
         };
         match self.http.ask(question).await {
             Ok(answer) => verdict(&answer),
@@ -53,13 +66,19 @@ impl Delivery {
     }
 }
 
-/// Where it goes, without what may be a secret in a URL.
-impl fmt::Display for Delivery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let uri = &self.endpoint.uri;
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        write!(f, "{}://{authority}{}", uri.scheme_str().unwrap_or(""), uri.path())
-    }
+/// What becomes of spans, on `/metrics`.
+///
+/// # Errors
+/// When a name is not one (a mistake of ours).
+pub(super) fn counters(meters: &Meters) -> prometheus::Result<Counters> {
+    let dropped =
+        |reason| meters.counter("otlp_dropped_spans_total", "Spans that no collector has.", &[("reason", reason)]);
+    Ok(Counters {
+        taken: Some(meters.counter("otlp_exported_spans_total", "Spans that a collector has taken.", &[])?),
+        no_room: dropped("queue_full")?,
+        refused: dropped("refused")?,
+        given_up: dropped("unreachable")?,
+    })
 }
 
 fn verdict(answer: &Answer) -> Verdict {
@@ -68,7 +87,7 @@ fn verdict(answer: &Answer) -> Verdict {
         // Collectors that answer with nothing, or in JSON, have taken all of it.
         let partial = ExportResponse::decode(answer.body.clone()).ok().and_then(|said| said.partial_success);
         let partial = partial.unwrap_or_default();
-        let rejected = u64::try_from(partial.rejected_spans).unwrap_or(0);
+        let rejected = usize::try_from(partial.rejected_spans).unwrap_or(0);
         return Verdict::Taken { rejected, why: printable(&partial.error_message) };
     }
     match status {

@@ -2,7 +2,6 @@
 
 mod config;
 mod delivery;
-mod exporter;
 mod extract;
 mod ids;
 mod inject;
@@ -28,15 +27,17 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use self::{
-    config::{AT_DEFAULT, Config, Endpoint, Queue},
+    config::{AT_DEFAULT, Config, Endpoint},
     delivery::Delivery,
-    exporter::{ExportMeters, Exporter},
-    otlp::{Frame, KeyValue, Resource},
+    otlp::{Encoded, Frame, KeyValue, Resource},
     propagation::Headers,
     sampling::Sampler,
     trace::Trace,
 };
-use crate::shared::secret::fingerprint;
+use crate::shared::{
+    queue::{Entry, Feeder, Limits, Queue},
+    secret::fingerprint,
+};
 
 const NAME: &str = "opentelemetry";
 
@@ -45,7 +46,7 @@ pub(crate) struct Opentelemetry {
     headers: Headers,
     sampler: Sampler,
     response_header: Option<HeaderName>,
-    exporter: Arc<Exporter>,
+    feeder: Feeder<Delivery>,
     /// What names this process, as long as some configuration has it.
     _instance: Arc<Instance>,
 }
@@ -62,17 +63,18 @@ impl Plugin for Opentelemetry {
     type Config = Config;
 
     fn compile(config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
-        let (endpoint, queue) = (config.endpoint()?, config.queue()?);
+        let (endpoint, limits) = (config.endpoint()?, config.limits()?);
         let instance = scope.shared("instance", || Instance(Uuid::new_v4().to_string()));
         let resource = resource(config.resource_attributes()?, &instance.0);
-        let meters = ExportMeters::new(scope.meters()).map_err(|error| ConfigError::new("", error.to_string()))?;
-        let key = key(&endpoint, &queue, &resource);
-        let make = || Exporter::new(queue, Frame::new(&resource), Delivery::new(endpoint, scope.names()), meters);
+        let counters = delivery::counters(scope.meters()).map_err(|error| ConfigError::new("", error.to_string()))?;
+        let key = key(&endpoint, &limits, &resource);
+        let delivery = || Delivery::new(endpoint, Frame::new(&resource), scope.names());
+        let queue = scope.background(&key, || Queue::new(delivery(), limits, counters));
         Ok(Self {
             headers: config.propagation()?,
             sampler: config.sampler(scope)?,
             response_header: config.response_header()?,
-            exporter: scope.background(&key, make),
+            feeder: Feeder::new(queue),
             _instance: instance,
         })
     }
@@ -113,7 +115,8 @@ impl Handler for Opentelemetry {
         let known = cx.get::<Trace>();
         let begun = known.is_none().then(|| Trace::begin(record.request_headers, &self.headers, &self.sampler));
         if let Some(trace) = known.or(begun.as_ref()).filter(|trace| trace.sampled) {
-            self.exporter.offer(spans::encode(trace, cx, record));
+            let Encoded { spans, bytes } = spans::encode(trace, cx, record);
+            self.feeder.push(Entry { units: spans, bytes: bytes.into() });
         }
     }
 }
@@ -129,10 +132,10 @@ fn resource(configured: &BTreeMap<String, String>, instance: &str) -> Resource {
     Resource { attributes: attributes.into_iter().map(|(name, value)| KeyValue::text(name, value)).collect() }
 }
 
-/// All that an exporter is made from, so that it outlives a reload that changes nothing of that. Its digest: there are
+/// All that a queue is made from, so that it outlives a reload that changes nothing of that. Its digest: there are
 /// secrets in it.
-fn key(endpoint: &Endpoint, queue: &Queue, resource: &Resource) -> String {
-    let mut text = format!("{}\n{:?}\n{queue:?}\n{resource:?}", endpoint.uri, endpoint.timeout);
+fn key(endpoint: &Endpoint, limits: &Limits, resource: &Resource) -> String {
+    let mut text = format!("{}\n{:?}\n{limits:?}\n{resource:?}", endpoint.uri, endpoint.timeout);
     for (name, value) in &endpoint.headers {
         // Writing to a string does not fail.
         let _ = write!(text, "\n{name}: {}", String::from_utf8_lossy(value.as_bytes()));

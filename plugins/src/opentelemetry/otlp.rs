@@ -2,6 +2,7 @@
 //!
 //! Spans wait as the bytes that they are sent as: what they take is known, and nothing is copied twice.
 
+use bytes::Bytes;
 use prost::{
     Message,
     encoding::{self, WireType},
@@ -161,8 +162,8 @@ impl Frame {
     }
 
     /// An `ExportTraceServiceRequest` with one `ResourceSpans` with one `ScopeSpans`.
-    pub(super) fn request(&self, batch: &[Encoded]) -> Vec<u8> {
-        let spans: usize = batch.iter().map(|part| part.bytes.len()).sum();
+    pub(super) fn request(&self, batch: &[Bytes]) -> Vec<u8> {
+        let spans: usize = batch.iter().map(Bytes::len).sum();
         let scope_spans = self.scope.len() + spans;
         let resource_spans = self.resource.len() + 1 + encoding::encoded_len_varint(scope_spans as u64) + scope_spans;
         let mut request = Vec::with_capacity(resource_spans + 16);
@@ -172,7 +173,7 @@ impl Frame {
         encoding::encode_key(2, WireType::LengthDelimited, &mut request);
         encoding::encode_varint(scope_spans as u64, &mut request);
         request.extend_from_slice(&self.scope);
-        batch.iter().for_each(|part| request.extend_from_slice(&part.bytes));
+        batch.iter().for_each(|part| request.extend_from_slice(part));
         request
     }
 }

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use prost::Message;
 use signet_plugin_api::{Handler, Latencies, Phase, PluginRun, Record, Source, Try, UpstreamRecord};
 
@@ -134,6 +135,7 @@ fn mistakes_are_told_with_their_field() {
         ("{endpoint: 'http://a/', resource_attributes: {a: ''}}", "resource_attributes.a: must not be empty"),
         ("{endpoint: 'http://a/', resource_attributes: {a: '$(b)'}}", "resource_attributes.a: templates"),
         ("{endpoint: 'http://a/', headers: {Host: a}}", "headers.Host: `Host` is a header of HTTP itself"),
+        ("{endpoint: 'http://a/', headers: {Content-Type: a}}", "headers.Content-Type: is set by the plugin"),
         ("{endpoint: 'http://a/', propagation: {extract: [b3-single]}}", "propagation.extract: `b3` reads both"),
         ("{endpoint: 'http://a/', propagation: {inject: [zipkin]}}", "propagation.inject[0]: unknown value `zipkin`"),
         ("{endpoint: 'http://a/', queue: {max_entries: 0}}", "queue.max_entries: must be from 1"),
@@ -172,8 +174,8 @@ fn a_reload_keeps_the_queue_unless_something_about_sending_changes() {
     let first = exporter("{traces_endpoint: 'http://a/', headers: {X-Token: one}}");
     let sampled = exporter("{traces_endpoint: 'http://a/', headers: {X-Token: one}, sampling_rate: 1}");
     let other = exporter("{traces_endpoint: 'http://a/', headers: {X-Token: two}}");
-    assert!(Arc::ptr_eq(&first.exporter, &sampled.exporter));
-    assert!(!Arc::ptr_eq(&first.exporter, &other.exporter));
+    assert!(first.feeder.shares(&sampled.feeder));
+    assert!(!first.feeder.shares(&other.feeder));
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -196,9 +198,10 @@ struct ExportRequest {
     resource_spans: Vec<ResourceSpans>,
 }
 
-fn decoded(batch: &[Encoded]) -> (Resource, Vec<Span>) {
+fn decoded(batch: Vec<Encoded>) -> (Resource, Vec<Span>) {
     let resource = Resource { attributes: vec![KeyValue::text("service.name", "edge")] };
-    let request = Frame::new(&resource).request(batch);
+    let batch: Vec<Bytes> = batch.into_iter().map(|part| part.bytes.into()).collect();
+    let request = Frame::new(&resource).request(&batch);
     let mut request = ExportRequest::decode(&*request).expect("a request");
     assert_eq!(request.resource_spans.len(), 1);
     let mut spans = request.resource_spans.pop().expect("one");
@@ -234,7 +237,7 @@ async fn a_batch_holds_the_request_its_plugins_and_its_attempts() {
         ..Record::of(&exchange.head, 503)
     };
     let trace = exchange.cx.get::<Trace>().expect("a trace");
-    let (resource, spans) = decoded(&[spans::encode(trace, &exchange.cx, &record), Encoded::default()]);
+    let (resource, spans) = decoded(vec![spans::encode(trace, &exchange.cx, &record), Encoded::default()]);
     assert_eq!(resource.attributes, [KeyValue::text("service.name", "edge")]);
     let names: Vec<_> = spans.iter().map(|span| (span.name.as_str(), span.kind)).collect();
     assert_eq!(names, [("GET /demo", 2), ("kong.access.plugin.key-auth", 1), ("GET", 3), ("GET", 3), ("GET", 3)]);

@@ -20,8 +20,9 @@ pub(crate) mod jwks;
 pub(crate) mod jws;
 pub(crate) mod verification;
 
-// What is written down.
+// What is written down, and sent to those who keep it.
 pub(crate) mod log_entry;
+pub(crate) mod queue;
 
 // The world outside.
 pub(crate) mod clock;

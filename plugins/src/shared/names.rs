@@ -1,7 +1,11 @@
 //! Names of headers: in configurations, and those that are as good as another.
 
-use http::{HeaderName, header};
-use signet_plugin_api::RequestHeader;
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use signet_plugin_api::{ConfigError, RequestHeader};
+
+use super::secret::Secret;
 
 /// A header name by Kong's rule, which is narrower than HTTP's.
 pub(crate) fn header_name(name: &str) -> Result<HeaderName, String> {
@@ -20,6 +24,26 @@ pub(crate) fn settable_header(name: &str) -> Result<HeaderName, String> {
         }
         name => Ok(name),
     }
+}
+
+/// `config.headers` of a plugin that sends messages: what goes with each of them. The type of its content is the plugin's.
+///
+/// # Errors
+/// When one cannot be sent, without its value.
+pub(crate) fn message_headers(configured: Option<&BTreeMap<String, Secret>>) -> Result<HeaderMap, ConfigError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in configured.into_iter().flatten() {
+        let wrong = |reason: String| ConfigError::new(format!("headers.{name}"), reason);
+        let name = settable_header(name).map_err(wrong)?;
+        if name == header::CONTENT_TYPE {
+            return Err(wrong("is set by the plugin".to_owned()));
+        }
+        let value = HeaderValue::from_str(value.expose());
+        let mut value = value.map_err(|_| wrong("holds what cannot stand in a header".to_owned()))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
 }
 
 /// Many backends read `_` in a header's name as `-` (CGI, WSGI, Rack), and would find a client's token beside ours.
