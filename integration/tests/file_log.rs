@@ -90,7 +90,7 @@ fn a_file_that_cannot_be_written_stops_no_request() {
     assert_eq!(gateway.send(&asked).status, 200);
     let lost = || {
         let metrics = gateway.get_status("/metrics").text();
-        metrics.lines().any(|line| line == "signet_log_dropped_total{log=\"file-log\"} 1")
+        metrics.lines().any(|line| line == "signet_log_dropped_total{log=\"file\"} 1")
     };
     wait_until(lost, || gateway.get_status("/metrics").text());
     wait_until(|| gateway.stderr().contains("/no/such/folder/orders.log"), || gateway.stderr());

@@ -108,7 +108,7 @@ impl LogFiles for Logs {
             return known;
         }
         let output = Output::later(LogTarget::of(path));
-        let sink = Sink::start("file-log", output, reopen, sink::dropped(&self.meters, "file-log"));
+        let sink = Sink::start("file", output, reopen, sink::dropped(&self.meters, "file"));
         files.insert(key, Arc::downgrade(&sink));
         sink
     }
