@@ -15,6 +15,7 @@ use super::{
     trace::Trace,
     tracestate,
 };
+use crate::shared::names::without_port;
 
 /// As much of a text as is recorded, in bytes: clients choose some of them.
 const LONGEST: usize = 1024;
@@ -248,13 +249,6 @@ fn path(path_and_query: &str) -> &str {
     path_and_query.split('?').next().unwrap_or("")
 }
 
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => name,
-        _ => host,
-    }
-}
-
 fn version(version: Version) -> &'static str {
     match version {
         Version::HTTP_10 => "1.0",
@@ -267,13 +261,6 @@ fn version(version: Version) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_port_is_not_part_of_a_host() {
-        for (host, name) in [("a.test", "a.test"), ("a.test:80", "a.test"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]")] {
-            assert_eq!(without_port(host), name);
-        }
-    }
 
     #[test]
     fn long_texts_are_cut_between_characters() {

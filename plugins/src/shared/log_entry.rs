@@ -13,6 +13,8 @@ use signet_plugin_api::{
     ClientCertificate, Concealed, Consumer, Context, Proof, REDACTED, Record, Route, Service, Source, Try,
 };
 
+use super::names::without_port;
+
 /// Kong's only workspace where there is no database.
 const WORKSPACE: (&str, &str) = ("0dc6f45b-8f8d-40d2-a504-473544ee190b", "default");
 /// nginx's status for a client that left before the answer.
@@ -172,9 +174,7 @@ impl<'a> Request<'a> {
         let uri = concealed.shown(record.path_and_query);
         let url = match record.client {
             Some(client) => {
-                let host = record.host.unwrap_or_default();
-                // An IPv6 address has its colons in brackets.
-                let host = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(host, _)| host);
+                let host = without_port(record.host.unwrap_or_default());
                 format!("{}://{host}:{}{uri}", client.scheme.as_str(), client.port)
             }
             None => uri.clone(),

@@ -46,6 +46,14 @@ pub(crate) fn message_headers(configured: Option<&BTreeMap<String, Secret>>) -> 
     Ok(headers)
 }
 
+/// The host of `HOST[:PORT]`; an IPv6 address keeps its brackets.
+pub(crate) fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => name,
+        _ => host,
+    }
+}
+
 /// Many backends read `_` in a header's name as `-` (CGI, WSGI, Rack), and would find a client's token beside ours.
 pub(crate) fn remove_lookalikes(head: &mut RequestHeader, name: &[u8]) {
     let is_mark = |byte: &u8| matches!(byte, b'-' | b'_');
@@ -63,6 +71,13 @@ pub(crate) fn remove_lookalikes(head: &mut RequestHeader, name: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_port_is_not_part_of_a_host() {
+        for (host, name) in [("a.test", "a.test"), ("a.test:80", "a.test"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]")] {
+            assert_eq!(without_port(host), name);
+        }
+    }
 
     #[test]
     fn what_a_backend_takes_for_the_name_goes_whichever_way_the_name_is_written() {
