@@ -1,6 +1,6 @@
 //! The admin listener: who may use it, and what it is asked.
 
-use signet_integration::{Certificate, Client, Curl, Folder, Gateway, Request};
+use signet_integration::{Certificate, Client, Curl, Folder, Gateway, Request, signet};
 
 /// A file with nothing to protect.
 const EMPTY: &str = "_format_version: '3.0'\n";
@@ -132,6 +132,9 @@ fn the_status_listener_speaks_tls_with_a_certificate_of_its_own() {
         .start();
     let line =
         gateway.stderr().lines().find_map(|line| line.strip_prefix("status listening on https://").map(str::to_owned));
-    let address = line.unwrap().parse().unwrap();
+    let address: std::net::SocketAddr = line.unwrap().parse().unwrap();
     assert_eq!(Curl::trusting(address, &authority).get("status.test", "/status/ready").status, 200);
+    let settings = file("health.yaml", &format!("status_listen: {address} ssl\n"));
+    let run = signet(["health", "-s", &settings]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), "ready\n"));
 }

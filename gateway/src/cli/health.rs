@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};
+
 use super::{fail, say, settings};
 
 /// How long the gateway may take for its answer.
@@ -29,13 +31,14 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    let Some(address) = settings.status_listen.first().map(|listener| listener.address) else {
+    let Some(listener) = settings.status_listen.first() else {
         return fail(2, format_args!("status_listen is off: there is nobody to ask"));
     };
+    let address = listener.address;
     if address.port() == 0 {
         return fail(2, format_args!("status_listen takes any free port: it cannot be found from here"));
     }
-    match ask(reachable(address)) {
+    match ask(reachable(address), listener.ssl) {
         Ok((true, message)) => {
             say(message);
             ExitCode::SUCCESS
@@ -55,10 +58,24 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// One request, and as much of its answer as it takes: whether the gateway is ready, and what it says.
-fn ask(address: SocketAddr) -> io::Result<(bool, String)> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+/// Whether the gateway is ready, and what it says.
+fn ask(address: SocketAddr, ssl: bool) -> io::Result<(bool, String)> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    if ssl { exchange(encrypted(stream)?, address) } else { exchange(stream, address) }
+}
+
+/// The certificate is for a name that nobody says here, or was made at start. Nothing secret is asked: whoever listens there is believed,
+/// as without TLS.
+fn encrypted(stream: TcpStream) -> io::Result<SslStream<TcpStream>> {
+    let mut connector = SslConnector::builder(SslMethod::tls_client())?;
+    connector.set_verify(SslVerifyMode::NONE);
+    let handshake = connector.build().configure()?.verify_hostname(false).use_server_name_indication(false);
+    handshake.connect("", stream).map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// One request, and as much of its answer as it takes.
+fn exchange(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<(bool, String)> {
     stream.write_all(format!("GET /status/ready HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes())?;
     let mut answer = BufReader::new(stream.take(MAX_ANSWER));
     let first = line(&mut answer)?;
