@@ -215,6 +215,7 @@ fn the_process_describes_itself() {
     assert_eq!(root["plugins"]["enabled_in_cluster"], json!(["cors", "key-auth"]));
     assert!(root["version"].is_string() && root["hostname"].is_string(), "{root}");
     assert_eq!(root["configuration"]["database"], "off");
+    assert!(root["configuration"]["declarative_config"].is_string(), "what -c names: {root}");
     let plugins = get(&gateway, "/plugins/enabled");
     assert!(plugins["enabled_plugins"].as_array().unwrap().contains(&json!("x-custom-jwt")), "{plugins}");
 }

@@ -33,8 +33,8 @@ pub(super) struct Arguments {
     /// A header of the request; may be repeated. `Host` takes the place of the URL's
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// Its body
-    #[arg(short = 'd', long = "data", value_name = "BODY", default_value = "")]
+    /// Its body, as it is: `@` has no meaning
+    #[arg(short = 'd', long = "data", value_name = "BODY", default_value = "", hide_default_value = true)]
     body: String,
     /// The address that the request comes from
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]

@@ -28,7 +28,7 @@ use crate::{
 #[command(
     name = "signet",
     version,
-    after_help = "Exit codes: 0 fine, 1 trouble at run time (a port, a file), 2 a wrong configuration or usage."
+    after_help = "Exit codes: 0 fine, 1 trouble at run time (a port in use, a file that cannot be written), 2 a wrong configuration or usage."
 )]
 struct Arguments {
     #[command(subcommand)]

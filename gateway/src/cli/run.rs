@@ -68,10 +68,13 @@ pub(super) fn run(registry: Registry, arguments: Arguments) -> ExitCode {
         Ok(inherited) => inherited,
         Err(reason) => return fail(2, format_args!("{reason}")),
     };
-    let settings = match settings(arguments.settings.as_deref()) {
-        Ok(settings) => Arc::new(settings),
+    let mut settings = match settings(arguments.settings.as_deref()) {
+        Ok(settings) => settings,
         Err(code) => return code,
     };
+    // So that whoever asks the admin listener is told the file that counts.
+    settings.declarative_config = arguments.config.or(settings.declarative_config);
+    let settings = Arc::new(settings);
     let meters = Arc::default();
     let logs = match Logs::start(&settings, Arc::clone(&meters)) {
         Ok(logs) => logs,
@@ -82,7 +85,7 @@ pub(super) fn run(registry: Registry, arguments: Arguments) -> ExitCode {
         Ok(parts) => Arc::new(parts),
         Err(code) => return code,
     };
-    let file = arguments.config.or_else(|| settings.declarative_config.clone());
+    let file = settings.declarative_config.clone();
     let registry = Arc::new(registry);
     let loader = Loader::new(Arc::clone(&registry), Arc::clone(&settings), Arc::clone(&parts), file);
     let Ok(reloader) = Reloader::begin(loader, !settings.admin.listen.is_empty()) else { return ExitCode::from(2) };
