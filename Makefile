@@ -39,8 +39,8 @@ test: deps ## Run all tests
 	$(CARGO) test --workspace
 
 soak: deps ## A thousand reloads of a thousand routes under load: no request fails, none waits, memory stays (part of the tests, for longer)
-	$(CARGO) build -p signet
-	SOAK_RELOADS=1000 $(CARGO) test -p signet-integration --test black_box -- soak:: --nocapture --test-threads 1
+	$(CARGO) build --release -p signet
+	SOAK_RELOADS=1000 SIGNET_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/signet $(CARGO) test -p signet-integration --test black_box -- soak:: --nocapture --test-threads 1
 
 soak-rotation: deps ## Keys that change every second for a minute: one gateway, two, tokens sent again (part of the tests, for longer)
 	@./conf/install-packages.sh node:nodejs npm:npm
