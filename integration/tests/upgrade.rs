@@ -248,6 +248,23 @@ fn two_upgrades_at_a_time_are_one_too_many() {
 }
 
 #[test]
+fn a_configuration_that_stands_in_no_file_is_not_lost_by_an_upgrade() {
+    let upstream = Upstream::echo();
+    let mut gateway = Gateway::with(&one_route(&upstream)).with_admin().start();
+    let posted = service(&upstream, "- {name: posted, paths: [/posted]}");
+    let request = Request::new("POST", "/config").header("Content-Type", "text/yaml");
+    assert_eq!(gateway.send_admin(&request.body(posted.clone())).status, 201);
+    let run = gateway.upgrade();
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stderr.contains("came by POST /config and stands in no file"), "{}", run.stderr);
+    assert_eq!(gateway.get("/posted").status, 200);
+    gateway.reload(&posted);
+    assert_eq!(gateway.upgrade().code, Some(0), "{}", gateway.stderr());
+    assert_eq!(gateway.process().ended(), Some(0));
+    assert_eq!(gateway.get("/posted").status, 200);
+}
+
+#[test]
 fn without_a_gateway_there_is_nothing_to_upgrade() {
     let folder = Folder::new();
     let nowhere = folder.path().join("control.sock").display().to_string();
