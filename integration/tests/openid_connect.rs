@@ -150,6 +150,25 @@ fn a_secret_is_exchanged_once_and_a_wrong_one_never_passes() {
     assert!(!gateway.stderr().contains(&secret), "{}", gateway.stderr());
 }
 
+#[test]
+fn what_the_provider_said_outlasts_a_reload_that_is_not_about_it() {
+    let (idp, upstream) = (IdentityProvider::start(), Upstream::echo());
+    let config = "auth_methods: [client_credentials, bearer], consumer_claim: [clientId], scopes: [read]";
+    let routes = route("oidc", idp.issuer(), config);
+    let gateway = gateway(&upstream, &routes);
+    let secret = Request::get("/oidc").basic("app", &IdentityProvider::secret("app"));
+    let token = passes(&gateway, &upstream, &secret).header("Authorization").unwrap().to_owned();
+    drop(idp.stop());
+    gateway.reload(&(service(&upstream, &(routes + "- {name: new, paths: [/new]}\n")) + CONSUMERS));
+    assert_eq!(gateway.get("/new").status, 200);
+    upstream.take();
+    // Its keys, and the token that it gave for the secret.
+    for request in [Request::get("/oidc").header("Authorization", &token), secret] {
+        assert_eq!(gateway.send(&request).status, 200, "{}", gateway.stderr());
+        assert_eq!(upstream.one().header("Authorization"), Some(&*token));
+    }
+}
+
 /// A token endpoint that refuses everything for this reason.
 fn refusing(code: &'static str) -> Upstream {
     Upstream::serve(move |conversation| {

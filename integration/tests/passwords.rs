@@ -94,6 +94,11 @@ fn a_good_client_pays_once_and_guesses_always_pay() {
         assert_eq!(login(&gateway, "bob", "plain").status, 200);
     }
     assert_eq!(paid(), 1);
+    // A reload that leaves his credential as it is costs him nothing.
+    gateway.reload(&configuration(&upstream, &[("alice", &hash), ("bob", "plain"), ("carol", "plain")]));
+    assert_eq!(login(&gateway, "carol", "plain").status, 200);
+    assert_eq!(login(&gateway, "alice", "right").status, 200);
+    assert_eq!(paid(), 1);
     for guesses in 1..=3 {
         assert_eq!(login(&gateway, "alice", "wrong").status, 401);
         assert_eq!(paid(), 1 + guesses);
