@@ -40,7 +40,7 @@ test: deps ## Run all tests
 
 soak: deps ## A thousand reloads of a thousand routes under load: no request fails, none waits, memory stays (part of the tests, for longer)
 	$(CARGO) build --release -p signet
-	SOAK_RELOADS=1000 SIGNET_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/signet $(CARGO) test -p signet-integration --test black_box -- soak:: --nocapture --test-threads 1
+	SOAK_RELOADS=1000 SOAK_EVERY=500 SIGNET_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/signet $(CARGO) test -p signet-integration --test black_box -- soak:: --nocapture --test-threads 1
 
 soak-rotation: deps ## Keys that change every second for a minute: one gateway, two, tokens sent again (part of the tests, for longer)
 	@./conf/install-packages.sh node:nodejs npm:npm

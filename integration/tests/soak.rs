@@ -17,6 +17,9 @@ const ROUTES: usize = 1_000;
 /// Connections that are kept, and those that make a new one for each request.
 const KEPT: usize = 4;
 const NEW: usize = 2;
+/// How often each of them asks: 4,000 times a second together. A load without pauses would take all of the machine, and what
+/// waits would say how much of it a load takes, not whether one disturbs requests.
+const PACE: Duration = Duration::from_micros(1_500);
 /// Memory is that of so many reloads: while one happens there are two configurations, for a moment.
 const MEASURED: usize = 20;
 
@@ -29,19 +32,22 @@ struct Seen {
 
 #[test]
 fn reloads_under_load_fail_no_request_and_keep_no_memory() {
-    let reloads: usize = env::var("SOAK_RELOADS").map_or(30, |count| count.parse().expect("a number of reloads"));
+    let number = |name: &str, usual| env::var(name).map_or(usual, |value| value.parse().expect("a number"));
+    let (reloads, every) = (number("SOAK_RELOADS", 30) as usize, Duration::from_millis(number("SOAK_EVERY", 0)));
     let upstream = Upstream::echo();
     let gateway = Gateway::with(&routes(&upstream, 0)).setting("threads", "2").start();
     let quiet = under_load(gateway.proxy(), || thread::sleep(Duration::from_secs(reloads.min(60) as u64 / 10 + 1)));
     let (mut memory, began) = (Vec::with_capacity(reloads), Instant::now());
     let loaded = under_load(gateway.proxy(), || {
         for turn in 1..=reloads {
+            thread::sleep((began + every * (turn as u32)).saturating_duration_since(Instant::now()));
             // Another text each time, of which most is the same.
             fs::write(gateway.file(), routes(&upstream, turn)).expect("written");
             gateway.signal("HUP");
             // Not `/metrics`: to look there for every route all the time is load of its own.
+            let sent = Instant::now();
             while gateway.config_status()["generation"] != turn + 1 {
-                assert!(began.elapsed() < DEADLINE * (turn as u32), "not loaded:\n{}", gateway.stderr());
+                assert!(sent.elapsed() < DEADLINE, "not loaded:\n{}", gateway.stderr());
                 thread::sleep(Duration::from_millis(20));
             }
             memory.push(gateway.memory("VmRSS"));
@@ -129,7 +135,7 @@ impl Drop for Ends<'_> {
 fn client(proxy: SocketAddr, number: usize, done: &AtomicBool) -> Seen {
     let mut seen = Seen::default();
     let mut connection = Client::connect(proxy);
-    let mut sent = 0;
+    let (mut sent, mut due) = (0, Instant::now());
     while !done.load(Relaxed) {
         // Below the gateway's own limit, at which it would close the connection as it says.
         if number >= KEPT || sent == 5_000 {
@@ -138,9 +144,11 @@ fn client(proxy: SocketAddr, number: usize, done: &AtomicBool) -> Seen {
         sent += 1;
         let route = 1 + (number * 131 + seen.times.len()) % (ROUTES - 1);
         let request = Request::get(&format!("/r/{route}"));
-        let began = Instant::now();
+        due += PACE;
+        thread::sleep(due.saturating_duration_since(Instant::now()));
         let answer = connection.try_write(&request.bytes()).and_then(|()| connection.try_read("GET"));
-        seen.times.push(began.elapsed());
+        // Since it was due: who is late because of the one before has waited, too.
+        seen.times.push(due.elapsed());
         match answer {
             Ok(Some(response)) if response.status == 200 => {}
             other => {
