@@ -30,7 +30,7 @@ struct Wanted {
 pub(super) async fn post(node: &Arc<Node>, call: &mut Call<'_>) -> Result<Answer, Answer> {
     // Kong gives the file back to GET, with all its secrets.
     call.post()?;
-    let Ok(_turn) = node.posting.try_acquire() else {
+    let Ok(_turn) = node.turns.posting.try_acquire() else {
         let message = json!({"message": "Currently loading previous configuration"});
         return Err(Answer::Later(StatusCode::TOO_MANY_REQUESTS, 1, message));
     };

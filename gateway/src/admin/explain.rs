@@ -11,6 +11,9 @@ use crate::{
     explain::{Asked, Blueprint, Explainer, Explanation, Posted},
 };
 
+/// How many are explained at a time, while others wait: asking thousands of routes takes a while.
+pub(super) const AT_ONCE: usize = 2;
+
 /// Explains a request that is described in JSON.
 ///
 /// # Errors
@@ -20,11 +23,11 @@ pub(super) async fn explain(node: &Arc<Node>, call: &mut Call<'_>) -> Result<Ans
     let wrong = |reason: String| Answer::message(StatusCode::BAD_REQUEST, reason);
     let posted: Posted = serde_json::from_value(call.json().await?).map_err(|error| wrong(error.to_string()))?;
     let asked = Asked::try_from(posted).map_err(wrong)?;
+    let broken = || Answer::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred");
+    let _turn = node.turns.explaining.acquire().await.map_err(|_| broken())?;
     let (node, runtime) = (Arc::clone(node), Handle::current());
-    // Asking thousands of routes takes a while.
     let explained = spawn_blocking(move || runtime.block_on(explained(&node, &asked))).await;
-    let broken = |_| Answer::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred");
-    let explanation = explained.map_err(broken)?.map_err(wrong)?;
+    let explanation = explained.map_err(|_| broken())?.map_err(wrong)?;
     Ok(Answer::ok(serde_json::to_value(explanation).unwrap_or_default()))
 }
 

@@ -11,7 +11,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{config, inventory::Inventory};
+use super::{config, explain, inventory::Inventory};
 use crate::{
     config::{Known, as_written},
     logging::Level,
@@ -46,18 +46,29 @@ pub(crate) struct Node {
     pub registry: Arc<Registry>,
     /// How the process was set up.
     pub settings: Arc<Settings>,
-    /// Turns to post a configuration.
-    pub posting: Semaphore,
+    /// Turns at what takes memory or time.
+    pub turns: Turns,
     /// The entities of what serves, once somebody has asked for them, with the number of the configuration.
     pub entities: Mutex<Option<(u64, Arc<Inventory>)>>,
 }
 
-impl Node {
-    /// Turns to post a configuration, none taken.
-    pub(crate) fn turns() -> Semaphore {
-        Semaphore::new(config::AT_ONCE)
-    }
+/// How many may do something at a time.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    /// Post a configuration.
+    pub posting: Semaphore,
+    /// Have a request explained.
+    pub explaining: Semaphore,
+}
 
+/// None taken.
+impl Default for Turns {
+    fn default() -> Self {
+        Self { posting: Semaphore::new(config::AT_ONCE), explaining: Semaphore::new(explain::AT_ONCE) }
+    }
+}
+
+impl Node {
     /// The entities of what serves. They are made once for each configuration, when somebody asks, on a thread that serves no
     /// requests. None only when that thread is broken.
     pub(crate) async fn inventory(&self) -> Option<Arc<Inventory>> {

@@ -155,7 +155,7 @@ fn serve(
         log_level: Arc::clone(logs.level()),
         registry: Arc::clone(registry),
         settings: Arc::clone(settings),
-        posting: Node::turns(),
+        turns: Default::default(),
         entities: Default::default(),
     };
 
