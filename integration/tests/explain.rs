@@ -239,3 +239,20 @@ fn a_path_alone_is_a_request_without_a_host_and_the_text_says_so() {
     let run = explain(&file(&folder), &["GET /orders", "-H", "Host: gw.test"]);
     assert!(run.stdout.starts_with("GET /orders  from 127.0.0.1\n"), "{run:?}");
 }
+
+#[test]
+fn why_a_jwt_is_refused_is_told_by_the_check_that_failed() {
+    let folder = Folder::new();
+    let file = folder.write(
+        "kong.yml",
+        "_format_version: '3.0'\nroutes:\n- {name: r, paths: [/], plugins: [{name: jwt}, {name: request-termination}]}\n\
+         consumers:\n- {username: partner, jwt_secrets: [{key: iss-1, secret: for-tests-only-0123456789abcdef}]}\n",
+    );
+    // {"alg":"HS256","typ":"JWT"}.{"iss":"iss-1"}, signed by nobody.
+    let forged = "Authorization: Bearer eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJpc3MtMSJ9.AAAA";
+    for (header, reason) in [(forged, "Invalid signature"), ("Authorization: Bearer a.b", "Bad token; ")] {
+        let run = explain(&file, &["GET http://gw.test/", "-H", header]);
+        assert!(run.stdout.contains("answers 401"), "{run:?}");
+        assert!(run.stdout.contains(&format!("message: \"{reason}")), "{run:?}");
+    }
+}

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::{HeaderName, Method};
 use signet_plugin_api::{
-    Claims, ConfigError, Context, CredentialKind, Flow, Handler, Phase, Plugin, PluginError, Rehearsal, Request, Scope,
-    WorkPool,
+    Body, Claims, ConfigError, Context, CredentialKind, Flow, Handler, Phase, Plugin, PluginError, Rehearsal, Request,
+    Response, Scope, WorkPool,
 };
 
 use self::{
@@ -97,7 +97,17 @@ impl Handler for Jwt {
     }
 
     async fn rehearse(&self, request: &mut Request<'_>, cx: &mut Context) -> Result<Rehearsal, PluginError> {
-        Ok(self.on_request(request, cx).await?.into())
+        let flow = self.on_request(request, cx).await?;
+        // Refusals say which check failed, and nothing of the token.
+        let said = match &flow {
+            Flow::Respond(Response { body: Body::Bytes(body), .. }) => String::from_utf8(body.to_vec()).ok(),
+            _ => None,
+        };
+        let rehearsal = Rehearsal::from(flow);
+        Ok(match said {
+            Some(said) => rehearsal.showing("answer", said),
+            None => rehearsal,
+        })
     }
 }
 
