@@ -81,6 +81,10 @@ fn field(schema: &Value) -> Option<Value> {
             json!({"type": "map", "keys": {"type": "string"}, "values": values})
         }
         Some(kind) => json!({"type": kind}),
+        // Kong's words are texts and numbers: one of two empty things is not among them.
+        None if accepted_empty(schema) => {
+            return Some(json!({"type": "any", "description": schema.get("description")}));
+        }
         None => json!({"type": of_default(schema)}),
     };
     Some(described(shape, schema))
@@ -91,6 +95,11 @@ fn kind(schema: &Value) -> Option<&str> {
         Value::Array(kinds) => kinds.first()?.as_str(),
         kind => kind.as_str(),
     }
+}
+
+fn accepted_empty(schema: &Value) -> bool {
+    let words = schema.get("enum").and_then(Value::as_array);
+    words.is_some_and(|words| words.iter().any(|word| word.is_array() || word.is_object()))
 }
 
 /// The type of a field that is accepted at its default alone.
