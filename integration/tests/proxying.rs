@@ -131,6 +131,20 @@ fn an_answer_that_ends_with_its_connection_is_whole_and_one_that_is_cut_short_is
 }
 
 #[test]
+fn the_version_of_an_answer_is_that_of_the_gateway() {
+    let upstream = Upstream::serve(|conversation| {
+        let Some(seen) = conversation.request()? else { return Ok(()) };
+        let length = if seen.path.contains("short") { "Content-Length: 5\r\n" } else { "" };
+        conversation.write(format!("HTTP/1.0 200 OK\r\n{length}\r\nhello"))
+    });
+    let gateway = in_front_of(&upstream);
+    for path in ["/short", "/x"] {
+        let response = gateway.get(path);
+        assert_eq!((response.status_line.as_str(), response.text().as_str()), ("HTTP/1.1 200 OK", "hello"));
+    }
+}
+
+#[test]
 fn a_client_that_expects_100_continue_gets_it() {
     let upstream = Upstream::echo();
     let gateway = in_front_of(&upstream);

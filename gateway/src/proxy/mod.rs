@@ -23,7 +23,7 @@ use std::sync::{Arc, atomic::AtomicUsize};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{StatusCode, Version};
 use pingora::{ErrorSource, ErrorType, modules::http::HttpModules, prelude::*, protocols::Digest};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
@@ -168,7 +168,12 @@ impl ProxyHttp for Gateway {
         if let Some(entry) = entry {
             entry.chain.on_response(head, cx, progress).await.map_err(|broken| failure::broken(&broken))?;
         }
-        respond::stamp_proxied(&self.policy, head, ex)
+        respond::stamp_proxied(&self.policy, head, ex)?;
+        if head.version == Version::HTTP_10 && session.req_header().version > Version::HTTP_10 {
+            // The version is of this hop (RFC 9110, 2.5); `Via` has the upstream's.
+            head.set_version(Version::HTTP_11);
+        }
+        Ok(())
     }
 
     fn response_body_filter(
