@@ -20,6 +20,8 @@ const NEW: usize = 2;
 /// How often each of them asks: 4,000 times a second together. A load without pauses would take all of the machine, and what
 /// waits would say how much of it a load takes, not whether one disturbs requests.
 const PACE: Duration = Duration::from_micros(1_500);
+/// How long it waits between two looks whether a load is over.
+const LOOK: Duration = Duration::from_millis(20);
 /// Memory is that of so many reloads: while one happens there are two configurations, for a moment.
 const MEASURED: usize = 20;
 
@@ -36,19 +38,31 @@ fn reloads_under_load_fail_no_request_and_keep_no_memory() {
     let (reloads, every) = (number("SOAK_RELOADS", 30) as usize, Duration::from_millis(number("SOAK_EVERY", 0)));
     let upstream = Upstream::echo();
     let gateway = Gateway::with(&routes(&upstream, 0)).setting("threads", "2").start();
-    let quiet = under_load(gateway.proxy(), || thread::sleep(Duration::from_secs(reloads.min(60) as u64 / 10 + 1)));
+    let next = |began: Instant, turn: usize| {
+        thread::sleep((began + every * (turn as u32)).saturating_duration_since(Instant::now()));
+        // Another text each time, of which most is the same.
+        routes(&upstream, turn)
+    };
+    let began = Instant::now();
+    // All that a reload costs this test itself, without the reload.
+    let quiet = under_load(gateway.proxy(), || {
+        for turn in 1..=reloads.min(100) {
+            fs::write(gateway.file().with_extension("aside"), next(began, turn)).expect("written");
+            gateway.signal("CONT");
+            thread::sleep(LOOK);
+            gateway.config_status();
+        }
+    });
     let (mut memory, began) = (Vec::with_capacity(reloads), Instant::now());
     let loaded = under_load(gateway.proxy(), || {
         for turn in 1..=reloads {
-            thread::sleep((began + every * (turn as u32)).saturating_duration_since(Instant::now()));
-            // Another text each time, of which most is the same.
-            fs::write(gateway.file(), routes(&upstream, turn)).expect("written");
+            fs::write(gateway.file(), next(began, turn)).expect("written");
             gateway.signal("HUP");
-            // Not `/metrics`: to look there for every route all the time is load of its own.
             let sent = Instant::now();
+            // Not `/metrics`: to look there for every route all the time is load of its own.
             while gateway.config_status()["generation"] != turn + 1 {
                 assert!(sent.elapsed() < DEADLINE, "not loaded:\n{}", gateway.stderr());
-                thread::sleep(Duration::from_millis(20));
+                thread::sleep(LOOK);
             }
             memory.push(gateway.memory("VmRSS"));
         }
