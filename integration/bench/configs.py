@@ -18,7 +18,7 @@ UPSTREAM = """
     }}
 """
 
-# Bare: no header is added, none is rewritten, only the connections are kept.
+# Bare: no header is added, none is rewritten, only the connections are kept. One location is logged, as most are.
 PROXY = """
     upstream backend {{
         server 127.0.0.1:{upstream};
@@ -29,6 +29,12 @@ PROXY = """
         listen 127.0.0.1:{port} backlog=4096;
         location / {{
             proxy_pass http://backend;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+        location /logged {{
+            access_log {folder}/access.log;
+            proxy_pass http://backend/plain;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
         }}

@@ -82,14 +82,14 @@ class Bench:
         return path
 
     def nginx(self, name, core, http, **values):
-        port = free_port()
-        return self.keep(Nginx(self.folder / name, port, core, http.format(port=port, **values)))
+        port, folder = free_port(), self.folder / name
+        return self.keep(Nginx(folder, port, core, http.format(port=port, folder=folder, **values)))
 
     def gateway(self, config, log, **options):
         return self.keep(Gateway(self.binary, config, self.folder / f"{log}.log", **options))
 
-    def pinned(self, config, log):
-        return self.gateway(config, log, core=self.gateway_core)
+    def pinned(self, config, log, **settings):
+        return self.gateway(config, log, core=self.gateway_core, settings=settings)
 
     def keep(self, process):
         self.running.callback(process.stop)
@@ -98,6 +98,7 @@ class Bench:
     def cases(self):
         config = write_json(self.folder / "cases.json", configs.cases(self.upstream.url))
         gateway = self.pinned(config, "cases")
+        logs = {name: self.logging(config, name) for name in ("text", "json")}
         key = [f"apikey: {configs.KEY}"]
         password = b64encode(f"{configs.USER}:{configs.PASSWORD}".encode()).decode()
         return [
@@ -111,9 +112,17 @@ class Bench:
             Case("request-termination", gateway, "/stop"),
             # For scale: what nginx pays when it wakes up for each request, as whoever waits for signatures does.
             Case("nginx, one connection", self.baseline, "/plain", connections=1),
+            Case("nginx, access log", self.baseline, "/logged"),
+            Case("plain, access log", logs["text"], "/plain"),
+            Case("plain, access log, JSON", logs["json"], "/plain"),
             Case("nginx 100 KiB", self.baseline, "/body"),
             Case("100 KiB", gateway, "/body"),
         ]
+
+    def logging(self, config, form):
+        """A gateway that writes a line for each request to a file."""
+        log = f"access-{form}"
+        return self.pinned(config, log, PROXY_ACCESS_LOG=self.folder / f"{log}.lines", LOG_FORMAT=form)
 
     def growth(self):
         """The cases that differ only in how many routes and consumers there are, and the start of the larger file."""

@@ -60,13 +60,15 @@ class Process:
 
 
 class Gateway(Process):
-    """The binary under test on a configuration; `started` is how long it took until it was ready."""
+    """The binary under test on a configuration; `started` is how long it took until it was ready.
 
-    def __init__(self, binary, config, log, core=None, threads=1, resolve=()):
+    `settings` are more of its `SIGNET_` variables, without that.
+    """
+
+    def __init__(self, binary, config, log, core=None, threads=1, resolve=(), settings=()):
         env = {name: value for name, value in os.environ.items() if not name.startswith("SIGNET_")}
         env |= {
             "SIGNET_PROXY_LISTEN": "127.0.0.1:0",
-            "SIGNET_ADMIN_LISTEN": "off",
             "SIGNET_STATUS_LISTEN": "127.0.0.1:0",
             "SIGNET_PROXY_ACCESS_LOG": "off",
             "SIGNET_ADMIN_LISTEN": "off",
@@ -74,6 +76,7 @@ class Gateway(Process):
         }
         if threads:
             env["SIGNET_THREADS"] = env["SIGNET_SIGNING_THREADS"] = str(threads)
+        env |= {f"SIGNET_{name}": str(value) for name, value in dict(settings).items()}
         begin = time.monotonic()
         names = [part for name in resolve for part in ("--resolve", name)]
         super().__init__([binary, "run", "-c", config, *names], log, core, env)

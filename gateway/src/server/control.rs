@@ -12,7 +12,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -27,6 +27,8 @@ pub(crate) const UPGRADE: &str = "upgrade";
 /// What an answer of success begins with; the number of the new process follows. Anything else is why there was none.
 pub(crate) const READY: &str = "ready ";
 
+/// As much of a question as is read, in bytes.
+const LONGEST_QUESTION: u64 = 64;
 /// How long who asks may take for the question.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -73,7 +75,8 @@ impl Control {
         let accepting = tokio::spawn(async move {
             loop {
                 match listener.accept().await {
-                    Ok((stream, _)) => drop(tokio::spawn(converse(stream, asked.clone()))),
+                    Ok((stream, _)) if is_trusted(&stream) => drop(tokio::spawn(converse(stream, asked.clone()))),
+                    Ok(_) => warn!("another user asks on the control socket: not answered"),
                     Err(error) => {
                         warn!(%error, "the control socket");
                         sleep(PATIENCE).await;
@@ -151,10 +154,20 @@ fn bind(path: &Path) -> io::Result<net::UnixListener> {
     named.map(|()| listener)
 }
 
-async fn converse(stream: UnixStream, asked: mpsc::Sender<Asked>) {
-    let mut stream = BufReader::new(stream);
+/// Whether our own user asks, or root. The mode of the socket says so, too, but others may change that.
+fn is_trusted(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|asks| may_ask(asks.uid(), own))
+}
+
+fn may_ask(user: u32, own: u32) -> bool {
+    user == own || user == 0
+}
+
+async fn converse(mut stream: UnixStream, asked: mpsc::Sender<Asked>) {
     let mut line = String::new();
-    if !matches!(timeout(PATIENCE, stream.read_line(&mut line)).await, Ok(Ok(_))) {
+    let question = (&mut stream).take(LONGEST_QUESTION);
+    if !matches!(timeout(PATIENCE, BufReader::new(question).read_line(&mut line)).await, Ok(Ok(_))) {
         return;
     }
     let answer = if line.trim_end() == UPGRADE {
@@ -169,4 +182,21 @@ async fn converse(stream: UnixStream, asked: mpsc::Sender<Asked>) {
         format!("expected `{UPGRADE}`")
     };
     let _ = stream.write_all(format!("{answer}\n").as_bytes()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_root_and_the_user_of_the_process_may_ask() {
+        assert!(may_ask(1000, 1000) && may_ask(0, 1000) && may_ask(0, 0));
+        assert!(!may_ask(1001, 1000) && !may_ask(1000, 0));
+    }
+
+    #[tokio::test]
+    async fn a_connection_of_this_process_is_trusted() {
+        let (one, other) = UnixStream::pair().expect("two sockets");
+        assert!(is_trusted(&one) && is_trusted(&other));
+    }
 }
