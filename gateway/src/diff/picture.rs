@@ -24,94 +24,16 @@ pub(super) type Fields = BTreeMap<String, Field>;
 
 /// What stands beside the routes; taken before compiling.
 pub(super) fn beside_routes(loaded: &Loaded) -> Picture {
-    let Model { consumers, consumer_groups, credentials, certificates, ca_certificates, key_sets, keys, .. } =
-        &loaded.model;
-    let label = |at: usize| consumers.get(at).map(|decl| name_of(&decl.consumer)).unwrap_or_default();
-    let mut picture = Picture::new();
-    picture.insert(
-        "consumer",
-        consumers
-            .iter()
-            .map(|decl| {
-                let mut groups: Vec<&str> = decl.consumer.groups.iter().map(|group| &*group.name).collect();
-                groups.sort_unstable();
-                let of = fields([
-                    ("username", open(&decl.consumer.username)),
-                    ("custom_id", open(&decl.consumer.custom_id)),
-                    ("tags", open(&decl.consumer.tags)),
-                    ("groups", open(&groups)),
-                ]);
-                (name_of(&decl.consumer), of)
-            })
-            .collect(),
-    );
-    picture.insert(
-        "consumer group",
-        consumer_groups.iter().map(|decl| (decl.group.name.to_string(), Fields::new())).collect(),
-    );
-    picture.insert(
-        "credential",
-        credentials
-            .iter()
-            .map(|decl| {
-                let entity = format!("{} of {}: {}", decl.collection, label(decl.consumer), decl.id);
-                (entity, fields([("content", secret(&content(&decl.fields)))]))
-            })
-            .collect(),
-    );
-    picture.insert(
-        "certificate",
-        certificates
-            .iter()
-            .map(|decl| {
-                let mut names: Vec<&str> = decl.snis.iter().map(|sni| &*sni.name).collect();
-                names.sort_unstable();
-                let mut all = vec![decl.cert.as_bytes(), decl.key.as_bytes()];
-                all.extend(decl.alternative.iter().flat_map(|(cert, key)| [cert.as_bytes(), key.as_bytes()]));
-                (decl.id.to_string(), fields([("snis", open(&names)), ("certificate and key", secret(&all.concat()))]))
-            })
-            .collect(),
-    );
-    picture.insert(
-        "ca certificate",
-        ca_certificates
-            .iter()
-            .map(|decl| (decl.id.to_string(), fields([("certificate", secret(decl.cert.as_bytes()))])))
-            .collect(),
-    );
-    picture.insert(
-        "key set",
-        key_sets
-            .iter()
-            .map(|decl| {
-                let of = fields([
-                    ("directory", open(&decl.directory)),
-                    ("algorithm", open(&decl.algorithm.map(|algorithm| format!("{algorithm:?}")))),
-                    ("rotate_every", open(&decl.rotate_every)),
-                    ("publish_before", open(&decl.publish_before)),
-                    ("retire_after", open(&decl.retire_after)),
-                ]);
-                (decl.name.as_ref().unwrap_or(&decl.id).to_string(), of)
-            })
-            .collect(),
-    );
-    picture.insert(
-        "key",
-        keys.iter()
-            .map(|decl| {
-                let set = decl.set.and_then(|at| key_sets.get(at)).map(|set| set.name.as_ref().unwrap_or(&set.id));
-                let of = fields([
-                    ("set", open(&set)),
-                    ("kid", open(&decl.kid)),
-                    ("not_before", open(&decl.not_before)),
-                    ("not_after", open(&decl.not_after)),
-                    ("key", secret(&material(decl.material.as_ref()))),
-                ]);
-                (decl.name.as_ref().unwrap_or(&decl.id).to_string(), of)
-            })
-            .collect(),
-    );
-    picture
+    let model = &loaded.model;
+    Picture::from([
+        ("consumer", consumers(model)),
+        ("consumer group", consumer_groups(model)),
+        ("credential", credentials(model)),
+        ("certificate", certificates(model)),
+        ("ca certificate", authorities(model)),
+        ("key set", key_sets(model)),
+        ("key", keys(model)),
+    ])
 }
 
 /// Every route that serves, with what it leads to, and the plugins that stand on some callers.
@@ -128,6 +50,83 @@ pub(super) fn routes(snapshot: &Snapshot, blueprint: &Blueprint) -> Picture {
         blueprint.plugins.iter().filter(|plugin| plugin.enabled && plugin.on_requests && is_of_callers(plugin));
     let plugins = of_callers.map(|plugin| (format!("{} on {}", plugin.name, plugin.scope), plugin.fields.clone()));
     Picture::from([("route", routes), ("plugin", plugins.collect())])
+}
+
+/// The entities of one kind, by their names.
+type Kind = BTreeMap<String, Fields>;
+
+fn consumers(model: &Model) -> Kind {
+    let consumers = model.consumers.iter().map(|decl| {
+        let mut groups: Vec<&str> = decl.consumer.groups.iter().map(|group| &*group.name).collect();
+        groups.sort_unstable();
+        let of = fields([
+            ("username", open(&decl.consumer.username)),
+            ("custom_id", open(&decl.consumer.custom_id)),
+            ("tags", open(&decl.consumer.tags)),
+            ("groups", open(&groups)),
+        ]);
+        (name_of(&decl.consumer), of)
+    });
+    consumers.collect()
+}
+
+fn consumer_groups(model: &Model) -> Kind {
+    model.consumer_groups.iter().map(|decl| (decl.group.name.to_string(), Fields::new())).collect()
+}
+
+fn credentials(model: &Model) -> Kind {
+    let label = |at: usize| model.consumers.get(at).map(|decl| name_of(&decl.consumer)).unwrap_or_default();
+    let credentials = model.credentials.iter().map(|decl| {
+        let entity = format!("{} of {}: {}", decl.collection, label(decl.consumer), decl.id);
+        (entity, fields([("content", secret(&content(&decl.fields)))]))
+    });
+    credentials.collect()
+}
+
+fn certificates(model: &Model) -> Kind {
+    let certificates = model.certificates.iter().map(|decl| {
+        let mut names: Vec<&str> = decl.snis.iter().map(|sni| &*sni.name).collect();
+        names.sort_unstable();
+        let mut all = vec![decl.cert.as_bytes(), decl.key.as_bytes()];
+        all.extend(decl.alternative.iter().flat_map(|(cert, key)| [cert.as_bytes(), key.as_bytes()]));
+        let pair = Zeroizing::new(all.concat());
+        (decl.id.to_string(), fields([("snis", open(&names)), ("certificate and key", secret(&pair))]))
+    });
+    certificates.collect()
+}
+
+fn authorities(model: &Model) -> Kind {
+    let of = |cert: &[u8]| fields([("certificate", secret(cert))]);
+    model.ca_certificates.iter().map(|decl| (decl.id.to_string(), of(decl.cert.as_bytes()))).collect()
+}
+
+fn key_sets(model: &Model) -> Kind {
+    let key_sets = model.key_sets.iter().map(|decl| {
+        let of = fields([
+            ("directory", open(&decl.directory)),
+            ("algorithm", open(&decl.algorithm.map(|algorithm| format!("{algorithm:?}")))),
+            ("rotate_every", open(&decl.rotate_every)),
+            ("publish_before", open(&decl.publish_before)),
+            ("retire_after", open(&decl.retire_after)),
+        ]);
+        (decl.name.as_ref().unwrap_or(&decl.id).to_string(), of)
+    });
+    key_sets.collect()
+}
+
+fn keys(model: &Model) -> Kind {
+    let keys = model.keys.iter().map(|decl| {
+        let set = decl.set.and_then(|at| model.key_sets.get(at)).map(|set| set.name.as_ref().unwrap_or(&set.id));
+        let of = fields([
+            ("set", open(&set)),
+            ("kid", open(&decl.kid)),
+            ("not_before", open(&decl.not_before)),
+            ("not_after", open(&decl.not_after)),
+            ("key", secret(&material(decl.material.as_ref()))),
+        ]);
+        (decl.name.as_ref().unwrap_or(&decl.id).to_string(), of)
+    });
+    keys.collect()
 }
 
 fn route(entry: &RouteEntry, snapshot: &Snapshot, blueprint: &Blueprint) -> Fields {
