@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, ErrorKind, Write},
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     thread,
     time::Duration,
 };
@@ -58,7 +58,10 @@ impl Output {
             LogTarget::Stdout | LogTarget::Stderr if self.file.is_some() => return Ok(()),
             LogTarget::Stdout => File::from(io::stdout().as_fd().try_clone_to_owned()?),
             LogTarget::Stderr => File::from(io::stderr().as_fd().try_clone_to_owned()?),
-            LogTarget::File(path) => OpenOptions::new().create(true).append(true).open(path)?,
+            // Else a FIFO that nobody reads would hold the thread for ever.
+            LogTarget::File(path) => {
+                OpenOptions::new().create(true).append(true).custom_flags(libc::O_NONBLOCK).open(path)?
+            }
         };
         (self.file, self.torn) = (Some(file), false);
         Ok(())

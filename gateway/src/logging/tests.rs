@@ -111,6 +111,24 @@ fn a_full_disk_loses_lines_and_nothing_else() {
 }
 
 #[test]
+fn a_pipe_that_nobody_reads_loses_lines_and_holds_nobody() {
+    let place = Place::new();
+    assert!(std::process::Command::new("mkfifo").arg(place.file()).status().expect("mkfifo").success());
+    assert!(Output::open(LogTarget::File(place.file())).is_err(), "nobody reads it");
+    let (sink, dropped) = sink(LogTarget::File(place.file()), false);
+    sink.append(b"lost\n");
+    settle(&sink);
+    assert_eq!(dropped(), 1);
+    let reader = fs::OpenOptions::new().read(true).write(true).open(place.file()).expect("a reader");
+    sink.append(b"read\n");
+    settle(&sink);
+    assert_eq!(dropped(), 1);
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(reader), &mut line).expect("a line");
+    assert_eq!(line, "read\n");
+}
+
+#[test]
 fn lines_that_find_no_room_are_dropped_and_counted_and_nobody_waits() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     use std::os::fd::AsRawFd;
