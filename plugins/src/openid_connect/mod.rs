@@ -66,6 +66,7 @@ impl Plugin for OpenidConnect {
 
     fn compile(config: Config, scope: &Scope<'_>) -> Result<Self, ConfigError> {
         config.review(scope)?;
+        scope.conceal(config.upstream_access_token_header.name.as_str());
         let methods = config.methods()?;
         let authenticator = Authenticator::new(
             methods,

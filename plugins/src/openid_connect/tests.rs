@@ -439,3 +439,14 @@ fn an_issuer_is_not_asked_before_its_configuration_is_published() {
     let _handler = world.compile(NAME, &format!("{{issuer: '{ISSUER}', auth_methods: [bearer]}}"));
     assert_eq!(world.resources.backgrounds.take_pending().len(), 1);
 }
+
+#[test]
+fn logs_conceal_the_header_in_which_the_upstream_gets_the_token() {
+    let world = World::empty();
+    assert!(!world.resources.concealed.contains("x-our-proof"));
+    world.compile(
+        "openid-connect",
+        "{issuer: 'https://a', auth_methods: [bearer], upstream_access_token_header: 'X-Our-Proof:bearer'}",
+    );
+    assert!(world.resources.concealed.contains("x-our-proof"));
+}

@@ -66,10 +66,9 @@ impl Plugin for XCustomJwt {
         config.review(scope)?;
         let mint = Mint::new(&config, scope)?;
         let downstream = config.downstream_custom_jwt_header.take().map(|SentHeader(name)| name);
-        [Some(&config.upstream_custom_jwt_header.0), downstream.as_ref()]
-            .into_iter()
-            .flatten()
-            .for_each(|name| scope.conceal(&String::from_utf8_lossy(name)));
+        let sent = [Some(&config.upstream_custom_jwt_header.0), downstream.as_ref()];
+        sent.into_iter().flatten().for_each(|name| scope.conceal(&String::from_utf8_lossy(name)));
+        scope.conceal(config.apikey_header.0.as_str());
         Ok(Self {
             callers: CallerSource::new(&config),
             issuer: Issuer::new(&mut config, scope)?,

@@ -49,3 +49,15 @@ async fn a_refused_client_gets_no_token() {
     exchange.answer(&handler).await;
     assert!(exchange.response(&handler, &[]).await.headers.is_empty());
 }
+
+#[test]
+fn logs_conceal_every_header_that_carries_a_key_or_a_token() {
+    let names = ["x-read", "x-up", "x-down"];
+    let world = World::empty();
+    assert!(names.iter().all(|name| !world.resources.concealed.contains(name)));
+    let fields = json!({
+        "apikey_header": "X-Read", "upstream_custom_jwt_header": "X-Up", "downstream_custom_jwt_header": "X-Down",
+    });
+    world.compile("x-custom-jwt", &config(RS256, fields));
+    assert!(names.iter().all(|name| world.resources.concealed.contains(name)));
+}
