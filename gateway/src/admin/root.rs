@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fs};
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Call, Node};
-use crate::settings::{Listener, Settings};
+use crate::{
+    schema::HIDDEN,
+    settings::{Listener, Settings},
+};
 
 /// `/`
 ///
@@ -58,7 +61,7 @@ fn configuration(settings: &Settings) -> Value {
         "proxy_listen": listeners(&settings.proxy_listen),
         "status_listen": listeners(&settings.status_listen),
         "admin_listen": listeners(&settings.admin.listen),
-        "admin_token": settings.admin.token.as_ref().map(|_| "***"),
+        "admin_token": settings.admin.token.as_ref().map(|_| HIDDEN),
         "declarative_config": settings.declarative_config,
         "threads": settings.threads,
         "signing_threads": settings.signing_threads,

@@ -12,6 +12,7 @@ use crate::{
     config::{KeyMaterial, Loaded, Model},
     explain::{Blueprint, Field, PluginFacts},
     runtime::{RouteEntry, Snapshot},
+    schema::HIDDEN,
 };
 
 /// What serves no request, and what two dumps of the same configuration may differ in.
@@ -187,7 +188,7 @@ fn open(value: &impl Serialize) -> Field {
 }
 
 fn secret(content: &[u8]) -> Field {
-    Field { digest: sha256(content), value: "***".into(), given: true }
+    Field { digest: sha256(content), value: HIDDEN.into(), given: true }
 }
 
 fn content(raw: &RawConfig) -> Zeroizing<Vec<u8>> {

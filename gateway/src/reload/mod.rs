@@ -54,9 +54,6 @@ pub(crate) struct Posted {
 /// A posted configuration that serves.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// What became of it.
-    #[allow(dead_code, reason = "who posts asks for the entities instead")]
-    pub load: Arc<LastLoad>,
     /// False when it did so before and `check_hash` asked.
     pub changed: bool,
 }

@@ -195,8 +195,7 @@ impl Worker {
     fn post(&mut self, posted: Posted) -> Result<Loaded, Refused> {
         let Posted { text: content, json, check_hash } = posted;
         if check_hash && content.hash() == self.shared.current.pin().hash {
-            let load = Arc::clone(&self.shared.board().loads.success);
-            return Ok(Loaded { load, changed: false });
+            return Ok(Loaded { changed: false });
         }
         let (source, base) = (PathBuf::from(POSTED), self.shared.loader.base());
         let text = Text { content, source: source.clone(), base, json };
@@ -206,7 +205,7 @@ impl Worker {
         }
         self.posted = Some(text);
         self.watch(files);
-        Ok(Loaded { load, changed: true })
+        Ok(Loaded { changed: true })
     }
 
     /// Looks at these from now on, and at the file.

@@ -7,9 +7,7 @@ mod shown;
 
 pub(crate) use file::file;
 pub(crate) use kong::{entity_fields, plugin_fields};
-#[allow(unused_imports, reason = "for explain")]
-pub(crate) use shown::shown;
-pub(crate) use shown::shown_raw;
+pub(crate) use shown::{HIDDEN, shown_raw};
 
 use serde_json::{Map, Value};
 

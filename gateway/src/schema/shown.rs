@@ -5,11 +5,11 @@ use signet_plugin_api::RawConfig;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What stands in the place of a secret.
-const HIDDEN: &str = "***";
+pub(crate) const HIDDEN: &str = "***";
 
 /// A configuration by its schema (of the form of [`signet_plugin_api::Registration::schema`]). What the schema does not know
 /// is left out: it could be a secret.
-pub(crate) fn shown(config: &Value, schema: &Value) -> Value {
+fn shown(config: &Value, schema: &Value) -> Value {
     match config {
         Value::Null => Value::Null,
         _ if schema.get("writeOnly").is_some_and(|secret| secret == true) => Value::from(HIDDEN),

@@ -8,12 +8,9 @@ use signet_plugin_api::{RawConfig, Route, Service};
 use super::Members;
 use crate::{
     config::{CaCertificateDecl, CertificateDecl, KeyDecl, KeyMaterial, KeySetDecl, Pem, PluginDecl},
-    schema::shown_raw,
+    schema::{HIDDEN, shown_raw},
     tls::Authority,
 };
-
-/// What stands in the place of a secret.
-const HIDDEN: &str = "***";
 
 pub(super) fn service(
     service: &Service,
